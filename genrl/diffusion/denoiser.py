@@ -1,0 +1,57 @@
+"""Network + noise schedule + parameterization = a denoiser, the object that the whole framework shares."""
+
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from genrl.diffusion.parameterizations.base import Parameterization
+from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.networks.base import Network
+from genrl.typing import Batch, Data, Labels
+
+
+class ConditionalDenoise(Protocol):
+    """Anything that predicts x and ε from noisy data: a trained `Denoiser` or a closed form of ``analytic``."""
+
+    def __call__(
+        self, z: Data, t: Batch, label: Labels | None = None, w: Batch | None = None
+    ) -> Prediction: ...
+
+
+class Denoiser(nn.Module):
+    """Predicts the clean data and the noise in z = α x + σ ε.
+
+    The network may run in low precision; schedule and conversions stay in the type of z.
+
+    Args:
+        network: called with (scaled z, λ, label, w).
+        schedule: gives λ, α and σ at t.
+        parameterization: what the network's output means.
+    """
+
+    def __init__(
+        self, network: Network, schedule: NoiseSchedule, parameterization: Parameterization
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.schedule = schedule
+        self.parameterization = parameterization
+
+    def forward(
+        self, z: Data, t: Batch, label: Labels | None = None, w: Batch | None = None
+    ) -> Prediction:
+        """x and ε at the noisy z.
+
+        Args:
+            z: noisy data.
+            t: time of each example, in [0, 1].
+            label: class of each example; None and ``num_classes`` mean unconditional.
+            w: guidance weight of each example for a guidance-distilled network, else None.
+        """
+        level = self.schedule.level_like(t, z)
+        scaled = z * self.parameterization.input_scale(level)
+        output = self.network(scaled, level.log_snr.reshape(-1), label, w).to(z.dtype)
+        with torch.autocast(z.device.type, enabled=False):
+            return self.parameterization.prediction(output, z, level)

@@ -1,0 +1,27 @@
+"""The contract of guidance: how conditional and unconditional predictions are combined."""
+
+import abc
+
+from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.prediction import Prediction
+from genrl.registry import Registry
+from genrl.typing import Batch, Data, Labels
+
+guidances: Registry["Guidance"] = Registry("guidance")
+
+
+class Guidance(abc.ABC):
+    """Combines a denoiser's predictions into one that follows the condition more strongly.
+
+    Args:
+        num_classes: of the data; also the label of the null class.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.num_classes = num_classes
+
+    @abc.abstractmethod
+    def __call__(
+        self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels, w: Batch
+    ) -> Prediction:
+        """The guided prediction; ``w`` is the paper's weight, one for each example (scale = 1 + w)."""

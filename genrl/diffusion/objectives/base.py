@@ -1,0 +1,83 @@
+"""The contract of a training objective: a loss for one batch, in plain torch."""
+
+import abc
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.time_grids.base import TimeGrid
+from genrl.diffusion.time_samplers.base import TimeSampler
+from genrl.diffusion.weightings.base import Weighting
+from genrl.registry import Registry
+from genrl.typing import Data, Labels
+
+objectives: Registry["Objective"] = Registry("objective")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The collaborators of an objective.
+
+    Args:
+        schedule: noise schedule of student and teacher.
+        weighting: weight on the x-space error.
+        time_sampler: distribution of t in training.
+        time_grid: grid of the sampler that a progressive student is trained for.
+        num_classes: of the data; also the label of the null class.
+    """
+
+    schedule: NoiseSchedule
+    weighting: Weighting
+    time_sampler: TimeSampler
+    time_grid: TimeGrid
+    num_classes: int
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss and its parts.
+
+    Args:
+        loss: scalar to minimise.
+        metrics: detached scalars to log.
+    """
+
+    loss: Tensor
+    metrics: dict[str, Tensor] = field(default_factory=dict)
+
+
+class Objective(abc.ABC):
+    """A loss of a student denoiser, with or without a frozen teacher."""
+
+    needs_teacher: bool = False
+
+    def __init__(self, parts: Parts) -> None:
+        self.parts = parts
+
+    @abc.abstractmethod
+    def __call__(
+        self,
+        student: ConditionalDenoise,
+        teacher: ConditionalDenoise | None,
+        x: Data,
+        label: Labels | None,
+        generator: torch.Generator,
+    ) -> Loss:
+        """The loss on a batch of clean data.
+
+        Args:
+            student: the denoiser that is trained.
+            teacher: frozen, in eval mode; None where ``needs_teacher`` is False.
+            x: clean data.
+            label: classes, or None for data without labels.
+            generator: on the device of x; every random number comes from it.
+        """
+
+
+def weighted_error(prediction: Data, target: Data, weight: Tensor) -> Tensor:
+    """mean over the batch of weight · mean over the example of (prediction - target)²."""
+    error = (prediction - target).square().flatten(1).mean(dim=1)
+    return (weight * error).mean()

@@ -1,0 +1,121 @@
+"""The contract of a sampler: the loop is here, a subclass writes one step.
+
+A sampler goes down a time grid t_0 > ... > t_N = 0. It evaluates the denoiser at t_0 ... t_{N-1}; the last evaluation's x
+is the result, whatever noise the schedule leaves at t = 0.
+"""
+
+import abc
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from genrl.diffusion.noise import Generators, randn
+from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.time_grids.base import TimeGrid
+from genrl.registry import Registry
+from genrl.typing import Batch, Data
+
+samplers: Registry["Sampler"] = Registry("sampler")
+
+Denoise = Callable[[Data, Batch], Prediction]
+
+
+@dataclass
+class Trajectory:
+    """What happened on the way: the result x, and for each evaluation its time, noisy input and prediction."""
+
+    x: Tensor
+    times: list[float] = field(default_factory=list)
+    z: list[Tensor] = field(default_factory=list)
+    predictions: list[Prediction] = field(default_factory=list)
+
+
+@dataclass
+class SamplingState:
+    """What a step may look at.
+
+    Args:
+        denoise: the denoiser with its condition bound.
+        times: the grid, float64, on the CPU.
+        index: the step goes from ``times[index]`` to ``times[index + 1]``.
+        generator: source of the sampler's noise.
+        predictions: those of the steps before, oldest first (multistep methods).
+    """
+
+    denoise: Denoise
+    times: Tensor
+    index: int
+    generator: Generators
+    predictions: list[Prediction] = field(default_factory=list)
+
+    def noise_like(self, z: Data) -> Data:
+        """Fresh standard normal noise."""
+        return randn(z.shape, self.generator, dtype=z.dtype, device=z.device)
+
+
+class Sampler(abc.ABC):
+    """Turns noise into data by evaluating a denoiser along a time grid.
+
+    Args:
+        schedule: α and σ of the denoiser's training.
+        time_grid: where to evaluate.
+    """
+
+    def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid) -> None:
+        self.schedule = schedule
+        self.time_grid = time_grid
+
+    @abc.abstractmethod
+    def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
+        """z at ``times[index + 1]`` from z and the prediction at ``times[index]``."""
+
+    def prepare(self, z: Data, state: SamplingState) -> tuple[Data, Tensor]:
+        """The point that the denoiser is evaluated at: z and its time (scalar, float64); churn raises both."""
+        return z, state.times[state.index]
+
+    @torch.no_grad()
+    def trajectory(
+        self, denoise: Denoise, noise: Data, *, steps: int, generator: Generators = None, keep: bool = True
+    ) -> Trajectory:
+        """Sample and keep every evaluation.
+
+        Args:
+            denoise: maps (z, t) to a `Prediction`; t has one entry for each example.
+            noise: standard normal; it is scaled by σ(t_0) here.
+            steps: number of grid intervals.
+            generator: source of noise for stochastic samplers.
+            keep: whether the result holds the evaluations or only x.
+        """
+        times = self.time_grid.times(steps)
+        state = SamplingState(denoise, times, 0, generator)
+        z = noise * self.schedule.level(times[0]).sigma.item()
+        result = Trajectory(z)
+        for index in range(steps):
+            state.index = index
+            z, t = self.prepare(z, state)
+            prediction = denoise(z, expand(t, z))
+            if keep:
+                result.times.append(t.item())
+                result.z.append(z)
+                result.predictions.append(prediction)
+            if index == steps - 1:
+                result.x = prediction.x
+            else:
+                z = self.step(z, prediction, state)
+            state.predictions = [*state.predictions[-3:], prediction]
+        return result
+
+    def sample(
+        self, denoise: Denoise, noise: Data, *, steps: int, generator: Generators = None
+    ) -> Data:
+        """Samples x; arguments as for `trajectory`."""
+        return self.trajectory(denoise, noise, steps=steps, generator=generator, keep=False).x
+
+
+def expand(t: Tensor, z: Data) -> Batch:
+    """A scalar time as one entry for each example, on z's device; float32 unless z is float64."""
+    dtype = torch.float64 if z.dtype == torch.float64 else torch.float32
+    return t.to(device=z.device, dtype=dtype).expand(z.shape[0])

@@ -1,0 +1,76 @@
+"""The contract of a noise schedule, and what follows from log-SNR alone.
+
+z = α(t) x + σ(t) ε,  λ(t) = log(α² / σ²),  t in [0, 1]: t = 0 is data, t = 1 is noise.
+
+Log-SNR λ is the only currency between schedules, parameterizations, weightings, samplers and networks. A subclass says
+how λ depends on t; the family (variance preserving here; flow and variance exploding override) says how α and σ
+depend on λ. Everything is computed in float64 and returned in the type of the argument: near t = 1 the float32 spacing of t alone
+would move λ by more than the table of a discrete schedule does.
+"""
+
+import abc
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import softplus
+
+from genrl.registry import Registry
+from genrl.typing import Batch, Data
+
+schedules: Registry["NoiseSchedule"] = Registry("schedule")
+
+
+@dataclass(frozen=True)
+class NoiseLevel:
+    """How much noise an example carries: λ, α and σ, shaped to broadcast against the data (or scalar)."""
+
+    log_snr: Tensor
+    alpha: Tensor
+    sigma: Tensor
+
+
+class NoiseSchedule(nn.Module, abc.ABC):
+    """λ as a decreasing function of t, with α and σ of the variance-preserving family: α² = sigmoid(λ), σ² = sigmoid(-λ)."""
+
+    @abc.abstractmethod
+    def log_snr(self, t: Tensor) -> Tensor:
+        """λ(t), of any shape; t in [0, 1]."""
+
+    @abc.abstractmethod
+    def time(self, log_snr: Tensor) -> Tensor:
+        """The inverse of `log_snr`; λ beyond the ends gives the end."""
+
+    def log_alpha(self, log_snr: Tensor) -> Tensor:
+        """log α as a function of λ."""
+        return -0.5 * softplus(-log_snr)
+
+    def log_sigma(self, log_snr: Tensor) -> Tensor:
+        """log σ as a function of λ."""
+        return -0.5 * softplus(log_snr)
+
+    def log_snr_derivative(self, t: Tensor) -> Tensor:
+        """dλ/dt, negative; by forward-mode differentiation of `log_snr`."""
+        return torch.func.jvp(self.log_snr, (t,), (torch.ones_like(t),))[1]
+
+    def level(self, t: Tensor) -> NoiseLevel:
+        """λ, α and σ at t, in the shape of t."""
+        log_snr = self.log_snr(t.double())
+        return NoiseLevel(
+            log_snr.to(t.dtype),
+            self.log_alpha(log_snr).exp().to(t.dtype),
+            self.log_sigma(log_snr).exp().to(t.dtype),
+        )
+
+    def level_like(self, t: Batch, data: Data) -> NoiseLevel:
+        """λ, α and σ at t, in the type of ``data`` and shaped to broadcast against it."""
+        level = self.level(t)
+        shape = (-1,) + (1,) * (data.ndim - 1)
+        return NoiseLevel(
+            *(v.to(data.dtype).reshape(shape) for v in (level.log_snr, level.alpha, level.sigma))
+        )
+
+    def perturb(self, x: Data, t: Batch, noise: Data) -> Data:
+        """z_t = α x + σ ε."""
+        level = self.level_like(t, x)
+        return level.alpha * x + level.sigma * noise

@@ -1,0 +1,22 @@
+"""The contract of a training-time distribution of t."""
+
+import abc
+
+import torch
+
+from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.registry import Registry
+from genrl.typing import Batch
+
+time_samplers: Registry["TimeSampler"] = Registry("time_sampler")
+
+
+class TimeSampler(abc.ABC):
+    """Draws the times of a training batch."""
+
+    def __init__(self, schedule: NoiseSchedule) -> None:
+        self.schedule = schedule
+
+    @abc.abstractmethod
+    def sample(self, batch: int, generator: torch.Generator) -> Batch:
+        """``batch`` times in [0, 1], float32, on the device of the generator."""

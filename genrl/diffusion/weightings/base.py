@@ -1,0 +1,20 @@
+"""The contract of a loss weighting: a factor on the mean squared error in x."""
+
+import abc
+
+from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.registry import Registry
+from genrl.typing import Batch
+
+weightings: Registry["Weighting"] = Registry("weighting")
+
+
+class Weighting(abc.ABC):
+    """Weight of ||x - x̂||² at each time; ε-MSE is the weight SNR, v-MSE is SNR + 1."""
+
+    def __init__(self, schedule: NoiseSchedule) -> None:
+        self.schedule = schedule
+
+    @abc.abstractmethod
+    def __call__(self, t: Batch) -> Batch:
+        """The weight at t, not negative, in the type of t."""

@@ -1,0 +1,32 @@
+"""Array types and shapes that the whole package shares.
+
+``Batch`` is one number for each example; ``Data`` is data of any rank with the batch first.
+"""
+
+from dataclasses import dataclass
+from math import prod
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+Batch = Float[Tensor, " batch"]
+Data = Float[Tensor, "batch *shape"]
+Labels = Int[Tensor, " batch"]
+
+
+@dataclass(frozen=True)
+class DataSpec:
+    """What a network must know of the data.
+
+    Args:
+        shape: of one example: (channels, height, width) or (features,).
+        num_classes: number of labels; 0 without labels. The null label of guidance is ``num_classes`` itself.
+    """
+
+    shape: tuple[int, ...]
+    num_classes: int = 0
+
+    @property
+    def size(self) -> int:
+        """Numbers in one example."""
+        return prod(self.shape)

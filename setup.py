@@ -1,0 +1,9 @@
+"""Maps conf/ into the package as genrl.conf; everything else is in pyproject.toml."""
+
+from setuptools import find_packages, setup
+
+setup(
+    packages=[*find_packages(include=["genrl", "genrl.*"]), "genrl.conf"],
+    package_dir={"genrl.conf": "conf"},
+    package_data={"genrl": ["py.typed", "report/*.css", "report/*.js"], "genrl.conf": ["**/*.yaml", "*.yaml"]},
+)
