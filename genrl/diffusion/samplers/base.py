@@ -62,11 +62,18 @@ class Sampler(abc.ABC):
     Args:
         schedule: α and σ of the denoiser's training.
         time_grid: where to evaluate.
+        steps: number of grid intervals, unless a call says otherwise.
+
+    Raises:
+        ValueError: if ``steps < 1``.
     """
 
-    def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid) -> None:
+    def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid, *, steps: int = 64) -> None:
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1, not {steps}")
         self.schedule = schedule
         self.time_grid = time_grid
+        self.steps = steps
 
     @abc.abstractmethod
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
@@ -78,17 +85,24 @@ class Sampler(abc.ABC):
 
     @torch.no_grad()
     def trajectory(
-        self, denoise: Denoise, noise: Data, *, steps: int, generator: Generators = None, keep: bool = True
+        self,
+        denoise: Denoise,
+        noise: Data,
+        *,
+        steps: int | None = None,
+        generator: Generators = None,
+        keep: bool = True,
     ) -> Trajectory:
         """Sample and keep every evaluation.
 
         Args:
             denoise: maps (z, t) to a `Prediction`; t has one entry for each example.
             noise: standard normal; it is scaled by σ(t_0) here.
-            steps: number of grid intervals.
+            steps: number of grid intervals; None takes the sampler's own.
             generator: source of noise for stochastic samplers.
             keep: whether the result holds the evaluations or only x.
         """
+        steps = self.steps if steps is None else steps
         times = self.time_grid.times(steps)
         state = SamplingState(denoise, times, 0, generator)
         z = noise * self.schedule.level(times[0]).sigma.item()
@@ -109,7 +123,12 @@ class Sampler(abc.ABC):
         return result
 
     def sample(
-        self, denoise: Denoise, noise: Data, *, steps: int, generator: Generators = None
+        self,
+        denoise: Denoise,
+        noise: Data,
+        *,
+        steps: int | None = None,
+        generator: Generators = None,
     ) -> Data:
         """Samples x; arguments as for `trajectory`."""
         return self.trajectory(denoise, noise, steps=steps, generator=generator, keep=False).x
