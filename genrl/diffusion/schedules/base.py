@@ -2,10 +2,11 @@
 
 z = α(t) x + σ(t) ε,  λ(t) = log(α² / σ²),  t in [0, 1]: t = 0 is data, t = 1 is noise.
 
-Log-SNR λ is the only currency between schedules, parameterizations, weightings, samplers and networks. A subclass says
-how λ depends on t; the family (variance preserving here; flow and variance exploding override) says how α and σ
-depend on λ. Everything is computed in float64 and returned in the type of the argument: near t = 1 the float32 spacing of t alone
-would move λ by more than the table of a discrete schedule does.
+Log-SNR λ is the only currency between schedules, parameterizations, weightings, samplers and
+networks. A subclass says how λ depends on t; the family (variance preserving here; flow and
+variance exploding override) says how α and σ depend on λ. Everything is computed in float64 and
+returned in the type of the argument: near t = 1 the float32 spacing of t alone would move λ by
+more than the table of a discrete schedule does.
 """
 
 import abc
@@ -23,7 +24,7 @@ schedules: Registry["NoiseSchedule"] = Registry("schedule")
 
 @dataclass(frozen=True)
 class NoiseLevel:
-    """How much noise an example carries: λ, α and σ, shaped to broadcast against the data (or scalar)."""
+    """How much noise an example carries: λ, α and σ, broadcastable against the data (or scalar)."""
 
     log_snr: Tensor
     alpha: Tensor
@@ -31,7 +32,10 @@ class NoiseLevel:
 
 
 class NoiseSchedule(nn.Module, abc.ABC):
-    """λ as a decreasing function of t, with α and σ of the variance-preserving family: α² = sigmoid(λ), σ² = sigmoid(-λ)."""
+    """λ as a decreasing function of t, with α and σ of the variance-preserving family.
+
+    α² = sigmoid(λ),  σ² = sigmoid(-λ)
+    """
 
     @abc.abstractmethod
     def log_snr(self, t: Tensor) -> Tensor:
@@ -51,7 +55,8 @@ class NoiseSchedule(nn.Module, abc.ABC):
 
     def log_snr_derivative(self, t: Tensor) -> Tensor:
         """dλ/dt, negative; by forward-mode differentiation of `log_snr`."""
-        return torch.func.jvp(self.log_snr, (t,), (torch.ones_like(t),))[1]
+        derivative: Tensor = torch.func.jvp(self.log_snr, (t,), (torch.ones_like(t),))[1]
+        return derivative
 
     def level(self, t: Tensor) -> NoiseLevel:
         """λ, α and σ at t, in the shape of t."""
@@ -74,3 +79,16 @@ class NoiseSchedule(nn.Module, abc.ABC):
         """z_t = α x + σ ε."""
         level = self.level_like(t, x)
         return level.alpha * x + level.sigma * noise
+
+
+def require_falling(log_snr_min: float, log_snr_max: float) -> None:
+    """Refuse a log-SNR range that is empty or upside down.
+
+    Raises:
+        ValueError: if ``log_snr_min >= log_snr_max``.
+    """
+    if log_snr_min >= log_snr_max:
+        raise ValueError(
+            f"log_snr_min ({log_snr_min}) must be below log_snr_max ({log_snr_max}): "
+            "log-SNR falls from data to noise"
+        )

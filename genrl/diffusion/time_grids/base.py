@@ -24,3 +24,13 @@ class TimeGrid(abc.ABC):
         Raises:
             ValueError: if ``steps < 1``.
         """
+
+
+def require_steps(steps: int) -> None:
+    """Refuse an empty grid.
+
+    Raises:
+        ValueError: if ``steps < 1``.
+    """
+    if steps < 1:
+        raise ValueError(f"a time grid needs at least 1 step, not {steps}")

@@ -1,0 +1,24 @@
+"""Loss weightings: factors on the mean squared error in x."""
+
+from genrl.diffusion.weightings.base import Weighting, weightings
+from genrl.diffusion.weightings.edm import EdmWeighting
+from genrl.diffusion.weightings.min_snr import MinSnrWeighting
+from genrl.diffusion.weightings.snr import SnrWeighting
+from genrl.diffusion.weightings.snr_plus_one import SnrPlusOneWeighting
+from genrl.diffusion.weightings.truncated_snr import TruncatedSnrWeighting
+from genrl.diffusion.weightings.uniform import UniformWeighting
+from genrl.diffusion.weightings.velocity import VelocityWeighting
+from genrl.diffusion.weightings.vlb import VlbWeighting
+
+__all__ = [
+    "EdmWeighting",
+    "MinSnrWeighting",
+    "SnrPlusOneWeighting",
+    "SnrWeighting",
+    "TruncatedSnrWeighting",
+    "UniformWeighting",
+    "VelocityWeighting",
+    "VlbWeighting",
+    "Weighting",
+    "weightings",
+]

@@ -1,0 +1,53 @@
+"""EDM's preconditioning, at any schedule.
+
+With σ̃ = σ / α, y = z / α and s = ``sigma_data`` the paper's
+
+    D(y) = c_skip y + c_out F(c_in y),  c_skip = s² / (σ̃² + s²),  c_out = σ̃ s / √(σ̃² + s²),
+    c_in = 1 / √(σ̃² + s²)
+
+becomes, with n = σ² + α² s²,
+
+    x = (α s² z + σ s √n F) / n,    ε = (σ z - α s √n F) / n,    input z / √n
+
+in which neither α nor σ is divided by. F is -v for data scaled to unit variance. The network sees
+λ, which stands for c_noise = -λ/8. Karras et al. 2022, table 1 and appendix B.6.
+"""
+
+from torch import Tensor
+
+from genrl.diffusion.parameterizations.base import Parameterization, parameterizations
+from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.schedules.base import NoiseLevel
+from genrl.typing import Data
+
+
+@parameterizations.register("edm")
+class EdmParameterization(Parameterization):
+    """The output F has unit variance when trained: x = c_skip y + c_out F; scales its input.
+
+    x = (α s² z + σ s √n F) / n,  n = σ² + α² s²
+
+    Args:
+        sigma_data: s, standard deviation of the data, positive.
+
+    Raises:
+        ValueError: if ``sigma_data`` is not positive.
+    """
+
+    def __init__(self, *, sigma_data: float = 0.5) -> None:
+        if sigma_data <= 0:
+            raise ValueError(f"sigma_data must be positive, not {sigma_data}")
+        self.sigma_data = sigma_data
+
+    def input_scale(self, level: NoiseLevel) -> Tensor:
+        return self._norm(level).rsqrt()
+
+    def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
+        norm = self._norm(level)
+        scaled = self.sigma_data * norm.rsqrt() * output
+        x = self.sigma_data**2 * level.alpha * (z / norm) + level.sigma * scaled
+        return Prediction(x, level.sigma * (z / norm) - level.alpha * scaled, level)
+
+    def _norm(self, level: NoiseLevel) -> Tensor:
+        """n, the variance of z for data of variance s²."""
+        return level.sigma**2 + (self.sigma_data * level.alpha) ** 2

@@ -1,0 +1,23 @@
+"""Noise prediction: the network's output is ε.
+
+x = (z - σ ε) / α
+
+An error of ε becomes an error of x that is e^{-λ/2} times as large, 22,000-fold at λ = -20: of no
+use where the signal vanishes, as in distillation to few steps. Ho et al. 2020.
+"""
+
+from genrl.diffusion.parameterizations.base import Parameterization, parameterizations
+from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.schedules.base import NoiseLevel
+from genrl.typing import Data
+
+
+@parameterizations.register("eps")
+class EpsParameterization(Parameterization):
+    """The output is the noise ε; unfit near zero SNR.
+
+    x = (z - σ ε) / α
+    """
+
+    def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
+        return Prediction.from_eps(output, z, level)
