@@ -24,4 +24,4 @@ class Guidance(abc.ABC):
     def __call__(
         self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels, w: Batch
     ) -> Prediction:
-        """The guided prediction; ``w`` is the paper's weight, one for each example (scale = 1 + w)."""
+        """The guided prediction; ``w`` is the paper's weight of each example (scale = 1 + w)."""

@@ -7,12 +7,13 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.guidance.base import Guidance
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.time_samplers.base import TimeSampler
 from genrl.diffusion.weightings.base import Weighting
 from genrl.registry import Registry
-from genrl.typing import Data, Labels
+from genrl.typing import Batch, Data, Labels
 
 objectives: Registry["Objective"] = Registry("objective")
 
@@ -26,6 +27,7 @@ class Parts:
         weighting: weight on the x-space error.
         time_sampler: distribution of t in training.
         time_grid: grid of the sampler that a progressive student is trained for.
+        guidance: makes a guided teacher out of a conditional one.
         num_classes: of the data; also the label of the null class.
     """
 
@@ -33,6 +35,7 @@ class Parts:
     weighting: Weighting
     time_sampler: TimeSampler
     time_grid: TimeGrid
+    guidance: Guidance
     num_classes: int
 
 
@@ -77,7 +80,28 @@ class Objective(abc.ABC):
         """
 
 
-def weighted_error(prediction: Data, target: Data, weight: Tensor) -> Tensor:
-    """mean over the batch of weight · mean over the example of (prediction - target)²."""
+def x_loss(prediction: Data, target: Data, weight: Tensor) -> Loss:
+    """The weighted mean squared error.
+
+    Its value is the mean over the batch of weight · mean over the example of (prediction -
+    target)²; the metric ``x_error`` is the same without weight.
+    """
     error = (prediction - target).square().flatten(1).mean(dim=1)
-    return (weight * error).mean()
+    return Loss((weight * error).mean(), {"x_error": error.detach().mean()})
+
+
+def uniform_w(w_min: float, w_max: float, batch: int, generator: torch.Generator) -> Batch:
+    """A guidance weight for each example, uniform in [w_min, w_max]."""
+    return w_min + (w_max - w_min) * torch.rand(batch, generator=generator, device=generator.device)
+
+
+def check_w(w_min: float, w_max: float) -> None:
+    """Check a range of guidance weights.
+
+    Raises:
+        ValueError: if it is empty or reaches below -1, the unconditional model.
+    """
+    if not -1 <= w_min <= w_max:
+        raise ValueError(
+            f"guidance weights need -1 <= w_min <= w_max, not w_min = {w_min}, w_max = {w_max}"
+        )

@@ -1,12 +1,13 @@
 """The contract of a sampler: the loop is here, a subclass writes one step.
 
-A sampler goes down a time grid t_0 > ... > t_N = 0. It evaluates the denoiser at t_0 ... t_{N-1}; the last evaluation's x
-is the result, whatever noise the schedule leaves at t = 0.
+A sampler goes down a time grid t_0 > ... > t_N = 0. It evaluates the denoiser at t_0 ... t_{N-1};
+the last evaluation's x is the result, whatever noise the schedule leaves at t = 0.
 """
 
 import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -25,7 +26,7 @@ Denoise = Callable[[Data, Batch], Prediction]
 
 @dataclass
 class Trajectory:
-    """What happened on the way: the result x, and for each evaluation its time, noisy input and prediction."""
+    """The result x, and for each evaluation its time, noisy input and prediction."""
 
     x: Tensor
     times: list[float] = field(default_factory=list)
@@ -41,6 +42,7 @@ class SamplingState:
         denoise: the denoiser with its condition bound.
         times: the grid, float64, on the CPU.
         index: the step goes from ``times[index]`` to ``times[index + 1]``.
+        time: where the denoiser was evaluated, ``times[index]`` unless `Sampler.prepare` moved it.
         generator: source of the sampler's noise.
         predictions: those of the steps before, oldest first (multistep methods).
     """
@@ -48,8 +50,14 @@ class SamplingState:
     denoise: Denoise
     times: Tensor
     index: int
+    time: Tensor
     generator: Generators
     predictions: list[Prediction] = field(default_factory=list)
+
+    @property
+    def next_time(self) -> Tensor:
+        """Where the step goes: ``times[index + 1]``."""
+        return self.times[self.index + 1]
 
     def noise_like(self, z: Data) -> Data:
         """Fresh standard normal noise."""
@@ -66,7 +74,12 @@ class Sampler(abc.ABC):
 
     Raises:
         ValueError: if ``steps < 1``.
+
+    ``order`` is the order of convergence to the probability-flow ODE while the sampler adds no
+    noise.
     """
+
+    order: ClassVar[int] = 1
 
     def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid, *, steps: int = 64) -> None:
         if steps < 1:
@@ -75,12 +88,21 @@ class Sampler(abc.ABC):
         self.time_grid = time_grid
         self.steps = steps
 
+    @property
+    def is_stochastic(self) -> bool:
+        """Whether the sampler adds noise on the way, with its parameters as they are."""
+        return False
+
+    def evaluations(self, steps: int | None = None) -> int:
+        """How often the denoiser is called for each sample; None takes the sampler's own steps."""
+        return self.steps if steps is None else steps
+
     @abc.abstractmethod
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        """z at ``times[index + 1]`` from z and the prediction at ``times[index]``."""
+        """z at ``state.next_time`` from z and the prediction at ``state.time``."""
 
     def prepare(self, z: Data, state: SamplingState) -> tuple[Data, Tensor]:
-        """The point that the denoiser is evaluated at: z and its time (scalar, float64); churn raises both."""
+        """Where the denoiser is evaluated: z and its time (scalar, float64); churn raises both."""
         return z, state.times[state.index]
 
     @torch.no_grad()
@@ -104,15 +126,15 @@ class Sampler(abc.ABC):
         """
         steps = self.steps if steps is None else steps
         times = self.time_grid.times(steps)
-        state = SamplingState(denoise, times, 0, generator)
+        state = SamplingState(denoise, times, 0, times[0], generator)
         z = noise * self.schedule.level(times[0]).sigma.item()
         result = Trajectory(z)
         for index in range(steps):
             state.index = index
-            z, t = self.prepare(z, state)
-            prediction = denoise(z, expand(t, z))
+            z, state.time = self.prepare(z, state)
+            prediction = denoise(z, expand(state.time, z))
             if keep:
-                result.times.append(t.item())
+                result.times.append(state.time.item())
                 result.z.append(z)
                 result.predictions.append(prediction)
             if index == steps - 1:

@@ -10,7 +10,7 @@ thresholdings: Registry["Thresholding"] = Registry("thresholding")
 
 
 class Thresholding(abc.ABC):
-    """Limits x, and recomputes ε so that α x + σ ε is still z. For sampling only, never in training."""
+    """Limits x, and recomputes ε so that α x + σ ε is still z; never used in training."""
 
     @abc.abstractmethod
     def limit(self, x: Data) -> Data:

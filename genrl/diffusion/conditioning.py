@@ -1,0 +1,53 @@
+"""Binds label, guidance weight, guidance and thresholding into a sampler's ``denoise(z, t)``.
+
+The order is fixed: combine the predictions, threshold x for each sample, recompute ε. Thresholding
+before combining would change the result by as much as the guidance weight.
+"""
+
+import torch
+from torch import Tensor
+
+from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.guidance.base import Guidance
+from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.samplers.base import Denoise
+from genrl.diffusion.thresholding.base import Thresholding
+from genrl.typing import Batch, Data, Labels
+
+
+def bind(
+    denoiser: ConditionalDenoise,
+    label: Labels | None = None,
+    w: Batch | float | None = None,
+    guidance: Guidance | None = None,
+    thresholding: Thresholding | None = None,
+) -> Denoise:
+    """A denoiser of (z, t) alone.
+
+    Args:
+        denoiser: of (z, t, label, w).
+        label: class of each example; None for data without labels.
+        w: guidance weight, one for each example or one for all.
+        guidance: combines the predictions of an ordinary denoiser, which is then called without w.
+            None: w goes to the denoiser itself, a student that learned guidance by distillation.
+        thresholding: limits x in sampling; never bind it for a distillation target.
+
+    Raises:
+        ValueError: if guidance is given without labels or without w.
+    """
+    if guidance is not None and (label is None or w is None):
+        raise ValueError(
+            "guidance needs a label for each example and a weight w; w = 0 is the conditional model"
+        )
+
+    def denoise(z: Data, t: Batch) -> Prediction:
+        weight = torch.full_like(t, w) if isinstance(w, float | int) else w
+        if guidance is None:
+            prediction = denoiser(z, t, label, weight)
+        else:
+            assert label is not None
+            assert isinstance(weight, Tensor)
+            prediction = guidance(denoiser, z, t, label, weight)
+        return prediction if thresholding is None else thresholding(prediction, z)
+
+    return denoise

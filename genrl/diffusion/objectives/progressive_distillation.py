@@ -1,0 +1,102 @@
+"""Progressive distillation: the student does in one step what its teacher does in several.
+
+E ω(t) ||x̂_student(z_t, label, w) - x_target||²,  t one of the student's N grid points
+
+x_target makes the student's DDIM step end where the teacher's steps through the finer grid end.
+Student and teacher see the same z, label and w; a ladder of such stages leads from a thousand steps
+to one. Salimans & Ho 2022; with w, Meng et al. 2022, stage 2.
+"""
+
+import torch
+
+from genrl.diffusion.conditioning import bind
+from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.distillation import progressive_target
+from genrl.diffusion.noise import randn
+from genrl.diffusion.objectives.base import (
+    Loss,
+    Objective,
+    Parts,
+    check_w,
+    objectives,
+    uniform_w,
+    x_loss,
+)
+from genrl.typing import Data, Labels
+
+
+@objectives.register("progressive_distillation")
+class ProgressiveDistillationObjective(Objective):
+    """Weighted error to the x that stands for ``factor`` DDIM steps of the teacher.
+
+    Args:
+        steps: of the student's sampler; the teacher takes ``steps * factor``.
+        factor: teacher steps for each student step, at least 2.
+        w_min: smallest guidance weight.
+        w_max: largest guidance weight.
+        use_guidance: whether student and teacher are given w; it is not drawn for data without
+            labels.
+
+    Raises:
+        ValueError: if ``steps < 1``, ``factor < 2``, not ``-1 <= w_min <= w_max``, or the time grid
+            of ``steps`` is not every ``factor``-th point of the teacher's.
+    """
+
+    needs_teacher = True
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        steps: int,
+        factor: int = 2,
+        w_min: float = 0.0,
+        w_max: float = 4.0,
+        use_guidance: bool = True,
+    ) -> None:
+        super().__init__(parts)
+        if steps < 1 or factor < 2:
+            raise ValueError(
+                f"steps must be at least 1 and factor at least 2, not {steps} and {factor}"
+            )
+        check_w(w_min, w_max)
+        self.steps = steps
+        self.factor = factor
+        self.w_min = w_min
+        self.w_max = w_max
+        self.use_guidance = use_guidance
+        self.times = parts.time_grid.times(steps * factor)
+        if not torch.allclose(
+            self.times[::factor], parts.time_grid.times(steps), rtol=0, atol=1e-9
+        ):
+            raise ValueError(
+                f"the grid of {steps} steps is not every {factor}th point of the grid of "
+                f"{steps * factor}, so the student cannot step where its teacher does; choose a "
+                "time_grid that nests, such as uniform"
+            )
+
+    def __call__(
+        self,
+        student: ConditionalDenoise,
+        teacher: ConditionalDenoise | None,
+        x: Data,
+        label: Labels | None,
+        generator: torch.Generator,
+    ) -> Loss:
+        if teacher is None:
+            raise ValueError("progressive distillation needs a teacher")
+        index = torch.randint(
+            self.steps, (len(x),), generator=generator, device=generator.device
+        ).to(x.device)
+        points = index * self.factor + torch.arange(self.factor + 1, device=x.device)[:, None]
+        times = self.times.to(x.device)[points]
+        w = None
+        if self.use_guidance and label is not None:
+            w = uniform_w(self.w_min, self.w_max, len(x), generator)
+        noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
+        z = self.parts.schedule.perturb(x, times[0], noise)
+        with torch.no_grad():
+            target = progressive_target(bind(teacher, label, w), z, times, self.parts.schedule)
+        t = times[0].to(torch.promote_types(x.dtype, torch.float32))
+        prediction = student(z, t, label, w)
+        return x_loss(prediction.x, target, self.parts.weighting(t))
