@@ -54,9 +54,8 @@ class ImageFileSet(ExampleSet):
         rows = torch.from_numpy(pixels)
         if self.is_augmented:
             rows = random_flips(rows, generators)
-        return ExampleBatch(
-            images_from_bytes(rows), None if self.labels is None else self.labels[indices]
-        )
+        labels = None if self.labels is None else self.labels[indices]
+        return ExampleBatch(images_from_bytes(rows), labels)
 
     def fingerprint(self) -> str:
         return self._fingerprint

@@ -124,6 +124,8 @@ def _with_held_out(
 
 
 def _refuse_too_large(num_bytes: int, root: Path) -> None:
+    if not hasattr(os, "sysconf"):  # Windows
+        return
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     if num_bytes > 0.8 * memory:
         raise ConfigurationError(

@@ -29,7 +29,7 @@ class EpochOrder:
 
     def indices(self, start: int, stop: int) -> Int[Tensor, " positions"]:
         """Those at positions ``start`` to ``stop - 1``."""
-        parts = []
+        parts = [torch.empty(0, dtype=torch.long)]
         while start < stop:
             epoch, first = divmod(start, self.size)
             last = min(self.size, first + stop - start)
