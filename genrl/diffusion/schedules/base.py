@@ -10,11 +10,13 @@ more than the table of a discrete schedule does.
 """
 
 import abc
+import functools
+import warnings
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from genrl.registry import Registry
 from genrl.typing import Batch, Data
@@ -47,14 +49,15 @@ class NoiseSchedule(nn.Module, abc.ABC):
 
     def log_alpha(self, log_snr: Tensor) -> Tensor:
         """log α as a function of λ."""
-        return -0.5 * softplus(-log_snr)
+        return 0.5 * logsigmoid(log_snr)
 
     def log_sigma(self, log_snr: Tensor) -> Tensor:
         """log σ as a function of λ."""
-        return -0.5 * softplus(log_snr)
+        return 0.5 * logsigmoid(-log_snr)
 
     def log_snr_derivative(self, t: Tensor) -> Tensor:
         """dλ/dt, negative; by forward-mode differentiation of `log_snr`."""
+        _load_forward_mode()
         derivative: Tensor = torch.func.jvp(self.log_snr, (t,), (torch.ones_like(t),))[1]
         return derivative
 
@@ -92,3 +95,11 @@ def require_falling(log_snr_min: float, log_snr_max: float) -> None:
             f"log_snr_min ({log_snr_min}) must be below log_snr_max ({log_snr_max}): "
             "log-SNR falls from data to noise"
         )
+
+
+@functools.cache
+def _load_forward_mode() -> None:
+    """Have torch compile its forward-mode rules, which warns of torch's own use of TorchScript."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))

@@ -9,7 +9,7 @@ by at most e^{-10} by default. Lipman et al. 2023; Liu et al. 2023.
 
 import torch
 from torch import Tensor
-from torch.nn.functional import softplus
+from torch.nn.functional import logsigmoid
 
 from genrl.diffusion.schedules.base import NoiseSchedule, require_falling, schedules
 
@@ -46,7 +46,7 @@ class FlowSchedule(NoiseSchedule):
         return torch.where(log_snr >= self.log_snr_max, 0.0, time).to(log_snr.dtype)
 
     def log_alpha(self, log_snr: Tensor) -> Tensor:
-        return -softplus(-log_snr / 2)
+        return logsigmoid(log_snr / 2)
 
     def log_sigma(self, log_snr: Tensor) -> Tensor:
-        return -softplus(log_snr / 2)
+        return logsigmoid(-log_snr / 2)
