@@ -7,6 +7,7 @@ from genrl.evaluation.frechet import (
     frechet_distance,
     frechet_from_statistics,
 )
+from genrl.evaluation.grid import sample_grid, save_image, scatter_grid
 from genrl.evaluation.nearest import Neighbours, nearest_neighbours
 from genrl.evaluation.paired_rmse import paired_rmse
 from genrl.evaluation.precision_recall import PrecisionRecall, precision_recall
@@ -22,4 +23,7 @@ __all__ = [
     "nearest_neighbours",
     "paired_rmse",
     "precision_recall",
+    "sample_grid",
+    "save_image",
+    "scatter_grid",
 ]
