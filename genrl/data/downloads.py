@@ -1,13 +1,11 @@
 """Opening a torchvision data set: files that are there are used, missing ones downloaded."""
 
 import socket
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from filelock import FileLock
 
 from genrl.registry import ConfigurationError
@@ -32,21 +30,18 @@ def open_dataset(
         ConfigurationError: if the files are missing or damaged and cannot be downloaded.
     """
     folder = Path(root).expanduser().absolute()
-    with warnings.catch_warnings():
-        # CIFAR-10's pickles were written by a NumPy that stored a flag as a number.
-        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+    try:
+        return dataset(str(folder), train=is_train, download=False)
+    except (RuntimeError, OSError):
+        reason = "downloading is switched off: give data.download=true"
+    if download:
         try:
-            return dataset(str(folder), train=is_train, download=False)
-        except (RuntimeError, OSError):
-            reason = "downloading is switched off: give data.download=true"
-        if download:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-                # The processes of one machine take turns; the first one downloads.
-                with FileLock(folder / ".download.lock"), _socket_timeout(_TIMEOUT):
-                    return dataset(str(folder), train=is_train, download=True)
-            except (RuntimeError, OSError) as error:
-                reason = f"the download failed ({' '.join(str(error).split())[:200]})"
+            folder.mkdir(parents=True, exist_ok=True)
+            # The processes of one machine take turns; the first one downloads.
+            with FileLock(folder / ".download.lock"), _socket_timeout(_TIMEOUT):
+                return dataset(str(folder), train=is_train, download=True)
+        except (RuntimeError, OSError) as error:
+            reason = f"the download failed ({' '.join(str(error).split())[:200]})"
     raise ConfigurationError(
         f"{title} is not complete in {folder}, and {reason}; copy its files there, or choose "
         "data=digits, which needs none, or your own images with data=image_folder data.root=..."

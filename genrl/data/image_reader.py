@@ -5,7 +5,7 @@ is laid over white; the orientation that a camera stored is applied.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,6 @@ from rich.progress import track
 from genrl.registry import ConfigurationError
 
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
-_CHUNK = 128
 _SMALL_FILE = 16384
 
 
@@ -104,25 +103,16 @@ class ImageReader:
             description: shown beside a progress bar if there is a terminal; None shows none.
         """
         result = np.empty((len(paths), self.channels, self.height, self.width), np.uint8)
-        step = _CHUNK if num_threads == 1 else max(1, min(_CHUNK, len(paths) // num_threads))
+        step = 128 if num_threads == 1 else 8
         starts = range(0, len(paths), step)
 
         def read_chunk(start: int) -> None:
             for index in range(start, min(start + step, len(paths))):
                 result[index] = self.read(paths[index])
 
-        console = Console(stderr=True)
-        is_silent = description is None or not console.is_terminal
         with ThreadPoolExecutor(num_threads) as pool:
             done = map(read_chunk, starts) if num_threads == 1 else pool.map(read_chunk, starts)
-            for _ in track(
-                done,
-                description or "",
-                total=len(starts),
-                console=console,
-                transient=True,
-                disable=is_silent,
-            ):
+            for _ in done if description is None else _shown(done, description, len(starts)):
                 pass
         return result
 
@@ -143,6 +133,14 @@ class ImageReader:
 def suitable_threads(num_bytes: int, num_files: int) -> int:
     """How many decode fastest; a small image is mostly Python, in which threads only wait."""
     return 1 if num_bytes < _SMALL_FILE * num_files else min(16, os.cpu_count() or 1)
+
+
+def _shown(done: Iterable[None], description: str, total: int) -> Iterable[None]:
+    """A progress bar around the work if there is a terminal."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        return done
+    return track(done, description, total, console=console, transient=True)
 
 
 def _is_grey(path: str) -> bool:
