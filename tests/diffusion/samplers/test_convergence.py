@@ -86,7 +86,7 @@ def test_linear_schedule_needs_a_grid_that_shrinks_toward_the_data() -> None:
 
 
 def test_measured_errors_of_ddim_on_the_cosine_schedule() -> None:
-    """Measured by an implementation of its own, over noise in [-3, 3]; the error is linear in it."""
+    """Measured by another implementation for noise in [-3, 3]; the error is linear in it."""
     found = [1.5 * e for e in errors("cosine", "uniform", "ddim", [256, 512, 1024])]
     assert found == pytest.approx([8.99e-3, 4.51e-3, 2.26e-3], rel=5e-3)
 
