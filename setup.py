@@ -5,5 +5,8 @@ from setuptools import find_packages, setup
 setup(
     packages=[*find_packages(include=["genrl", "genrl.*"]), "genrl.conf"],
     package_dir={"genrl.conf": "conf"},
-    package_data={"genrl": ["py.typed", "report/*.css", "report/*.js"], "genrl.conf": ["**/*.yaml", "*.yaml"]},
+    package_data={
+        "genrl": ["py.typed", "report/*.css", "report/*.js"],
+        "genrl.conf": ["**/*.yaml", "*.yaml"],
+    },
 )

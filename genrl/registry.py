@@ -237,7 +237,9 @@ def _checked(kind: str, name: str, parameter: Parameter, value: Any) -> Any:
     for annotation in annotations:
         if typing.get_origin(annotation) is tuple and isinstance(value, list):
             return tuple(value)
-        if typing.get_origin(annotation) is typing.Literal and value not in typing.get_args(annotation):
+        if typing.get_origin(annotation) is typing.Literal and value not in typing.get_args(
+            annotation
+        ):
             choices = [str(choice) for choice in typing.get_args(annotation)]
             raise ConfigurationError(
                 f"{kind} '{name}': '{value}' is not a value of '{parameter.name}'."

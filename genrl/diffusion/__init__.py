@@ -4,8 +4,33 @@ Every component is a plain torch class. Importing this package registers all of 
 """
 
 from genrl.diffusion.analytic import GaussianDenoiser, GaussianMixtureDenoiser
+from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise, Denoiser
+from genrl.diffusion.drawing import SampleDrawer
+from genrl.diffusion.guidance import (
+    ClassifierFreeGuidance,
+    Guidance,
+    NoGuidance,
+    guidances,
+)
+from genrl.diffusion.ladders import (
+    Ladder,
+    Position,
+    ProgressiveLadder,
+    Stage,
+    ladders,
+    position,
+)
 from genrl.diffusion.noise import randn
+from genrl.diffusion.objectives import (
+    DenoisingObjective,
+    GuidedDistillationObjective,
+    Loss,
+    Objective,
+    Parts,
+    ProgressiveDistillationObjective,
+    objectives,
+)
 from genrl.diffusion.parameterizations import (
     BothParameterization,
     EdmParameterization,
@@ -17,6 +42,19 @@ from genrl.diffusion.parameterizations import (
     parameterizations,
 )
 from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.samplers import (
+    AncestralSampler,
+    DDIMSampler,
+    Denoise,
+    DPMSolverPP2MSampler,
+    EulerSampler,
+    HeunSampler,
+    Sampler,
+    SamplingState,
+    StochasticDistilledSampler,
+    Trajectory,
+    samplers,
+)
 from genrl.diffusion.schedules import (
     CosineSchedule,
     EdmSchedule,
@@ -26,6 +64,13 @@ from genrl.diffusion.schedules import (
     NoiseSchedule,
     VdmLinearSchedule,
     schedules,
+)
+from genrl.diffusion.thresholding import (
+    DynamicThresholding,
+    NoThresholding,
+    StaticThresholding,
+    Thresholding,
+    thresholdings,
 )
 from genrl.diffusion.time_grids import (
     KarrasTimeGrid,
@@ -57,34 +102,62 @@ from genrl.diffusion.weightings import (
 )
 
 __all__ = [
+    "AncestralSampler",
     "BothParameterization",
+    "ClassifierFreeGuidance",
     "ConditionalDenoise",
     "CosineSchedule",
+    "DDIMSampler",
+    "DPMSolverPP2MSampler",
+    "Denoise",
     "Denoiser",
+    "DenoisingObjective",
+    "DynamicThresholding",
     "EdmParameterization",
     "EdmSchedule",
     "EdmWeighting",
     "EpsParameterization",
+    "EulerSampler",
     "FlowSchedule",
     "FlowVelocityParameterization",
     "GaussianDenoiser",
     "GaussianMixtureDenoiser",
+    "Guidance",
+    "GuidedDistillationObjective",
+    "HeunSampler",
     "KarrasTimeGrid",
+    "Ladder",
     "LinearSchedule",
     "LogSnrTimeGrid",
     "LogitNormalTimeSampler",
     "LognormalTimeSampler",
+    "Loss",
     "LowDiscrepancyTimeSampler",
     "MinSnrWeighting",
+    "NoGuidance",
+    "NoThresholding",
     "NoiseLevel",
     "NoiseSchedule",
+    "Objective",
     "Parameterization",
+    "Parts",
+    "Position",
     "Prediction",
+    "ProgressiveDistillationObjective",
+    "ProgressiveLadder",
     "QuadraticTimeGrid",
+    "SampleDrawer",
+    "Sampler",
+    "SamplingState",
     "SnrPlusOneWeighting",
     "SnrWeighting",
+    "Stage",
+    "StaticThresholding",
+    "StochasticDistilledSampler",
+    "Thresholding",
     "TimeGrid",
     "TimeSampler",
+    "Trajectory",
     "TruncatedSnrWeighting",
     "UniformTimeGrid",
     "UniformTimeSampler",
@@ -95,9 +168,16 @@ __all__ = [
     "VlbWeighting",
     "Weighting",
     "XParameterization",
+    "bind",
+    "guidances",
+    "ladders",
+    "objectives",
     "parameterizations",
+    "position",
     "randn",
+    "samplers",
     "schedules",
+    "thresholdings",
     "time_grids",
     "time_samplers",
     "weightings",

@@ -43,10 +43,10 @@ def randn(
 
 def generators_for(seed: int, indices: Sequence[int]) -> list[torch.Generator]:
     """One CPU generator for each sample index, a function of the seed and the index alone."""
-    return [torch.Generator().manual_seed(_mixed(seed, index)) for index in indices]
+    return [torch.Generator().manual_seed(mixed_seed(seed, index)) for index in indices]
 
 
-def _mixed(seed: int, index: int) -> int:
+def mixed_seed(seed: int, index: int) -> int:
     """A 63-bit number that differs for every (seed, index): splitmix64 of both."""
     value = (seed * 0x9E3779B97F4A7C15 + index + 1) & 0xFFFFFFFFFFFFFFFF
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):

@@ -1,0 +1,22 @@
+"""Callbacks: stages, averages, evaluation, checkpoints, what a person sees."""
+
+from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.callbacks.checkpoint import CheckpointCallback, SafeCheckpointIO
+from genrl.callbacks.ema import EMACallback
+from genrl.callbacks.image_evaluation import ImageEvaluationCallback
+from genrl.callbacks.metrics import MetricsCallback
+from genrl.callbacks.progress import ProgressCallback
+from genrl.callbacks.stages import StagesCallback
+
+__all__ = [
+    "CheckpointCallback",
+    "EMACallback",
+    "ImageEvaluationCallback",
+    "MetricsCallback",
+    "ProgressCallback",
+    "RunContext",
+    "SafeCheckpointIO",
+    "StageCallback",
+    "StagesCallback",
+    "callbacks",
+]

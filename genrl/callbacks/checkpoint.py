@@ -1,0 +1,92 @@
+"""Checkpoints of a run: ``last.ckpt`` to go on from, ``<stage>.ckpt`` to sample from."""
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from lightning import Trainer
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from genrl import checkpoints
+from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.callbacks.ema import EMACallback
+from genrl.diffusion import Stage
+from genrl.modules import DiffusionModule
+
+
+class SafeCheckpointIO(TorchCheckpointIO):
+    """Lightning's checkpoints, written whole and read with ``weights_only=True``."""
+
+    def save_checkpoint(
+        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
+    ) -> None:
+        """Write, keeping the last file as the one before it."""
+        path = Path(path)
+        new = path.with_name("next.ckpt")
+        checkpoints.save(new, checkpoint)
+        if path.exists():
+            before = path.with_name("previous.ckpt")
+            before.unlink(missing_ok=True)
+            try:
+                os.link(path, before)
+            except OSError:  # a file system without hard links
+                shutil.copy2(path, before)
+        os.replace(new, path)
+
+    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Read and check."""
+        return checkpoints.load(Path(path))
+
+
+@callbacks.register("checkpoint")
+class CheckpointCallback(StageCallback):
+    """Writes ``last.ckpt`` every so many updates and at each stage's end, and the student of each finished stage.
+
+    Args:
+        context: of the run; its config is stored in each stage's checkpoint, which can be opened alone.
+        every: updates between two writes of ``last.ckpt``, >= 1.
+    """
+
+    def __init__(self, context: RunContext, *, every: int = 200) -> None:
+        if every < 1:
+            raise ValueError(f"every must be at least 1, not {every}")
+        self.folder, self.config, self.every = context.folder, context.config, every
+
+    def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """Write the finished student."""
+        averages: dict[str, Any] = {}
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, EMACallback):
+                averages = callback.state_dict()
+        if trainer.is_global_zero:
+            checkpoints.save(
+                self.folder.stage_checkpoint(stage.name),
+                {
+                    "genrl": {
+                        "stage": stage.name,
+                        "num_steps": stage.num_steps,
+                        "is_guided": stage.is_guided,
+                        "updates": module.updates,
+                        "config": self.config,
+                        "data": {
+                            "shape": list(module.denoiser.network.spec.shape),
+                            "num_classes": module.denoiser.network.spec.num_classes,
+                        },
+                    },
+                    "state_dict": module.denoiser.state_dict(),
+                    "averages": averages,
+                },
+            )
+        if module.is_over:
+            trainer.save_checkpoint(self.folder.last)
+
+    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """The first point to go back to."""
+        if module.position.step == 0:
+            trainer.save_checkpoint(self.folder.last)
+
+    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """Write when it is time; a stage's last update is left to the start of the next one."""
+        if module.updates % self.every == 0 and module.position.step != 0 and not module.is_over:
+            trainer.save_checkpoint(self.folder.last)

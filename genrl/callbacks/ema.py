@@ -1,0 +1,77 @@
+"""Exponential moving averages of the student's weights.
+
+θ̄ ← d θ̄ + (1 - d) θ,  d = min(decay, (1 + n) / (10 + n)) after n updates of the stage.
+
+Kept in float32 whatever the training precision, several horizons at once, restarted at each stage.
+"""
+
+from typing import Any
+
+import torch
+from lightning import Trainer
+from torch import Tensor
+
+from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.diffusion import Stage
+from genrl.modules import DiffusionModule
+
+
+@callbacks.register("ema")
+class EMACallback(StageCallback):
+    """Moving averages of the weights for the stages that ask for one; the first decay's becomes the student.
+
+    Args:
+        context: of the run.
+        decays: one average for each, in (0, 1); the horizon is about 1 / (1 - decay) updates.
+
+    Raises:
+        ValueError: if a decay lies outside of (0, 1) or none is given.
+    """
+
+    def __init__(self, context: RunContext, *, decays: tuple[float, ...] = (0.999,)) -> None:
+        if not decays or any(not 0 < decay < 1 for decay in decays):
+            raise ValueError(f"decays must lie between 0 and 1, at least one: {decays}")
+        self.decays = decays
+        self.averages: dict[float, dict[str, Tensor]] = {}
+
+    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """Begin at the student's weights, unless a checkpoint of the same stage brought averages."""
+        if not stage.use_ema:
+            self.averages = {}
+        elif not self.averages:
+            self.averages = {decay: _weights(module) for decay in self.decays}
+        else:
+            self.averages = {
+                decay: {name: value.to(module.device) for name, value in average.items()}
+                for decay, average in self.averages.items()
+            }
+
+    @torch.no_grad()
+    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """One step of every average."""
+        if not self.averages:
+            return
+        weights = _weights(module, copy=False)
+        count = module.updates - sum(s.updates for s in module.stages[: module.stages.index(stage)])
+        for decay, average in self.averages.items():
+            rate = 1 - min(decay, (1 + count) / (10 + count))
+            torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], rate)
+
+    def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """The student takes the first average; the others stay readable until the next stage starts."""
+        if self.averages:
+            module.denoiser.load_state_dict(self.averages[self.decays[0]], strict=False)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Decay (as text) -> average."""
+        return {str(decay): average for decay, average in self.averages.items()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        self.averages = {float(decay): dict(average) for decay, average in state_dict.items()}
+
+
+def _weights(module: DiffusionModule, copy: bool = True) -> dict[str, Tensor]:
+    """The student's parameters in float32."""
+    weights = {name: p.detach().float() for name, p in module.denoiser.named_parameters()}
+    return {name: value.clone() for name, value in weights.items()} if copy else weights

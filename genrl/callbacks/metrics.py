@@ -1,0 +1,103 @@
+"""Training metrics: ``metrics.csv`` in the run folder, and whatever loggers the config chose.
+
+A row every so many updates holds means over those updates. The file is a function of the run's config: it holds no times, and a
+resumed run cuts off what was written after its checkpoint.
+"""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from torch import Tensor
+
+from genrl.callbacks.base import StageCallback
+from genrl.diffusion import Stage
+from genrl.files import write_text
+from genrl.modules import DiffusionModule
+
+Row = dict[str, str | float | int]
+
+
+class MetricsCallback(StageCallback):
+    """Writes means of the training metrics.
+
+    Args:
+        path: of the CSV file.
+        every: updates in a row, >= 1.
+    """
+
+    def __init__(self, path: Path, every: int) -> None:
+        self.path, self.every = path, every
+        self.sums: dict[str, Tensor] = {}
+        self.count = 0
+        self.rows: list[Row] | None = None
+
+    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """Forget rows from the future of a resumed run."""
+        if self.rows is None and trainer.is_global_zero:
+            self.rows = [r for r in read_rows(self.path) if int(r["update"]) <= module.updates]
+            self._write()
+
+    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """Add this update; write a row when it is time."""
+        for name, value in module.metrics.items():
+            self.sums[name] = (
+                self.sums[name].to(value.device) + value if name in self.sums else value
+            )
+        self.count += 1
+        stage_over = module.position.step == 0 or module.is_over
+        if module.updates % self.every == 0 or stage_over:
+            names = list(self.sums)
+            values = (torch.stack([self.sums[n].float() for n in names]) / self.count).tolist()
+            metrics = dict(zip(names, values, strict=True))
+            metrics["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
+            self.write(trainer, module.updates, stage.name, metrics)
+            self.sums, self.count = {}, 0
+
+    def write(self, trainer: Trainer, update: int, stage: str, metrics: dict[str, float]) -> None:
+        """A row in the file and in every logger; metrics of the same update share a row."""
+        for logger in trainer.loggers:
+            logger.log_metrics(metrics, step=update)
+        if not trainer.is_global_zero:
+            return
+        assert self.rows is not None
+        if self.rows and int(self.rows[-1]["update"]) == update:
+            self.rows[-1] |= metrics
+        else:
+            self.rows.append({"update": update, "stage": stage, **metrics})
+        self._write()
+
+    def _write(self) -> None:
+        assert self.rows is not None
+        write_text(self.path, to_csv(self.rows))
+
+    def state_dict(self) -> dict[str, Any]:
+        """The sums of the row that is not full yet."""
+        return {"sums": self.sums, "count": self.count}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        self.sums, self.count = dict(state_dict["sums"]), int(state_dict["count"])
+
+
+def to_csv(rows: list[Row]) -> str:
+    """Rows as text; columns in the order of their first appearance, floats with all their digits."""
+    columns = list(dict.fromkeys(["update", "stage", *(name for row in rows for name in row)]))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a metrics file without their empty cells; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [
+            {k: v for k, v in row.items() if v not in ("", None)} for row in csv.DictReader(file)
+        ]

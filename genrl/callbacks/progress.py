@@ -1,0 +1,111 @@
+"""What a person sees while a run works: stage, loss, speed and time left."""
+
+import sys
+import time
+
+from lightning import Trainer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.diffusion import Stage
+from genrl.modules import DiffusionModule
+
+
+@callbacks.register("progress")
+class ProgressCallback(StageCallback):
+    """A bar for each stage on a terminal, a line now and then elsewhere.
+
+    Args:
+        context: of the run.
+        line_every: seconds between two lines without a terminal.
+        refresh_every: updates between two refreshes of the loss on a terminal.
+    """
+
+    def __init__(
+        self, context: RunContext, *, line_every: float = 20.0, refresh_every: int = 10
+    ) -> None:
+        self.line_every, self.refresh_every = line_every, refresh_every
+        self.console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+        self.progress: Progress | None = None
+        self.task: TaskID | None = None
+        self._last = 0.0
+        self._mark = (0.0, 0)
+
+    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """A new bar."""
+        if not trainer.is_global_zero:
+            return
+        self._mark = (time.monotonic(), module.updates)
+        self._last = time.monotonic()
+        self.say(f"stage {stage.name}: {stage.updates} updates")
+        if self.console.is_terminal:
+            if self.progress is None:
+                self.progress = Progress(
+                    TextColumn("{task.description:>8}"),
+                    BarColumn(),
+                    TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+                    TextColumn("loss {task.fields[loss]}"),
+                    TextColumn("{task.fields[speed]} images/s"),
+                    TimeElapsedColumn(),
+                    TimeRemainingColumn(),
+                    console=self.console,
+                )
+                self.progress.start()
+            self.task = self.progress.add_task(
+                stage.name,
+                total=stage.updates,
+                completed=module.position.step,
+                loss="-",
+                speed="-",
+            )
+
+    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """Move the bar, or print a line when it is time."""
+        if not trainer.is_global_zero:
+            return
+        if self.progress is not None and self.task is not None:
+            self.progress.advance(self.task)
+            if module.updates % self.refresh_every == 0:
+                self.progress.update(
+                    self.task, loss=self._loss(module), speed=f"{self._speed(trainer, module):.0f}"
+                )
+        elif time.monotonic() - self._last > self.line_every:
+            self._last = time.monotonic()
+            speed = self._speed(trainer, module)
+            size = trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
+            left = (module.total_updates - module.updates) * size / speed
+            self.say(
+                f"stage {stage.name}  update {module.updates}/{module.total_updates}  loss {self._loss(module)}  "
+                f"{speed:.0f} images/s  {left / 60:.1f} min of training left"
+            )
+
+    def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        """Leave the finished bar on the screen."""
+        if self.progress is not None and self.task is not None:
+            self.progress.update(self.task, loss=self._loss(module))
+
+    def say(self, text: str) -> None:
+        """A line above the bar."""
+        self.console.print(text, markup=False)
+
+    def stop(self) -> None:
+        """Give the terminal back."""
+        if self.progress is not None:
+            self.progress.stop()
+            self.progress = None
+
+    def _loss(self, module: DiffusionModule) -> str:
+        return f"{module.metrics['loss'].item():.4f}"
+
+    def _speed(self, trainer: Trainer, module: DiffusionModule) -> float:
+        since, updates = self._mark
+        size = trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
+        return (module.updates - updates) * size / max(time.monotonic() - since, 1e-9)

@@ -1,0 +1,70 @@
+"""Leads a run through its stages, by the number of updates alone: the same on every rank and after every resume."""
+
+import math
+from typing import Any
+
+import torch
+from lightning import Trainer
+from lightning.pytorch import Callback
+
+from genrl.callbacks.base import StageCallback
+from genrl.modules import DiffusionModule, DivergenceError
+
+
+class StagesCallback(Callback):
+    """Counts updates, checks that they are finite, and switches stages.
+
+    Args:
+        followers: called at the end of updates and stages, in this order.
+        last_checkpoint: how to name the last good checkpoint when training diverges.
+        check_every: updates between two checks where checking waits for the device (not on the CPU).
+    """
+
+    def __init__(
+        self, followers: list[StageCallback], last_checkpoint: str, check_every: int = 20
+    ) -> None:
+        self.followers = followers
+        self.last_checkpoint = last_checkpoint
+        self.check_every = check_every
+        self._suspect: torch.Tensor | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: DiffusionModule) -> None:  # type: ignore[override]
+        for follower in self.followers:
+            follower.on_stage_start(trainer, pl_module, pl_module.stage)
+
+    def on_train_batch_end(  # type: ignore[override]
+        self, trainer: Trainer, pl_module: DiffusionModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        before = pl_module.position.index
+        stage = pl_module.stages[before]
+        pl_module.updates += 1
+        is_over = pl_module.is_over
+        is_stage_end = is_over or pl_module.position.index != before
+        self._check(pl_module, stage.name, is_stage_end)
+        for follower in self.followers:
+            follower.on_update_end(trainer, pl_module, stage)
+        if not is_stage_end:
+            return
+        for follower in self.followers:
+            follower.on_stage_end(trainer, pl_module, stage)
+        if not is_over:
+            pl_module.start_next_stage()
+        for follower in self.followers:
+            if not is_over:
+                follower.on_stage_start(trainer, pl_module, pl_module.stage)
+
+    def _check(self, module: DiffusionModule, stage: str, is_stage_end: bool) -> None:
+        """NaN and infinity survive addition, so that one look at a sum is a look at many updates."""
+        value = module.metrics["loss"] + module.metrics["gradient_norm"]
+        self._suspect = value if self._suspect is None else self._suspect + value
+        on_cpu = value.device.type == "cpu"
+        if not (on_cpu or is_stage_end or module.updates % self.check_every == 0):
+            return
+        if not math.isfinite(self._suspect.item()):
+            after = "" if on_cpu else f" or in the {self.check_every} before it"
+            raise DivergenceError(
+                f"loss or gradient became NaN or infinite in the stage '{stage}', update {module.updates}{after}; "
+                f"the last good checkpoint is {self.last_checkpoint}. "
+                "Lower the learning rate, or look for NaN in the data"
+            )
+        self._suspect = None

@@ -1,0 +1,73 @@
+"""Checkpoints: tensors and plain values only, whole or not there, checked before they are believed."""
+
+import zipfile
+from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
+
+import torch
+
+from genrl.files import existing, write_whole
+from genrl.registry import ConfigurationError
+
+
+class DamagedCheckpointError(ConfigurationError):
+    """The file is truncated or altered."""
+
+
+def save(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Write a checkpoint; a failure leaves the one before whole.
+
+    Raises:
+        ConfigurationError: if it cannot be written, a full disk included.
+    """
+
+    def write(file: Any) -> None:
+        try:
+            torch.save(checkpoint, file)
+        except RuntimeError as error:
+            # torch wraps the OSError of a full disk in its own words.
+            raise OSError(
+                28, f"No space left on device, or: {str(error).splitlines()[0]}"
+            ) from error
+
+    write_whole(path, write)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint onto the CPU with ``weights_only=True``.
+
+    Raises:
+        DamagedCheckpointError: if the file is truncated or a checksum is wrong.
+        ConfigurationError: if it is missing or holds anything but tensors and plain values.
+    """
+    existing(path, "checkpoint")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()
+    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError) as error:
+        if _is_pickle(path):
+            raise _refused(path) from error
+        raise DamagedCheckpointError(f"{path} is truncated or no checkpoint: {error}") from error
+    if broken is not None:
+        raise DamagedCheckpointError(f"{path} is damaged: the checksum of {broken} is wrong")
+    try:
+        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
+    except UnpicklingError as error:
+        raise _refused(path) from error
+    except (RuntimeError, EOFError, KeyError) as error:
+        raise DamagedCheckpointError(f"{path} is damaged: {str(error).splitlines()[0]}") from error
+    if not isinstance(checkpoint, dict) or "genrl" not in checkpoint:
+        raise ConfigurationError(f"{path} is no checkpoint of genrl")
+    return checkpoint
+
+
+def _is_pickle(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(1) == b"\x80"
+
+
+def _refused(path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"{path} is refused: it holds more than tensors and plain values, and opening it could run code"
+    )

@@ -1,0 +1,154 @@
+"""The command ``genrl``: which words mean what, and how mistakes are reported. No mathematics, nothing heavy at import.
+
+Mistakes that a user can mend end with one line on standard error and exit code 2; ``--debug`` shows the traceback.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Command:
+    """A word after ``genrl``.
+
+    Args:
+        arguments: how to call it.
+        summary: one line.
+        run: ``module:function`` that takes the remaining arguments.
+        details: shown by ``genrl COMMAND --help``.
+    """
+
+    arguments: str
+    summary: str
+    run: str
+    details: str = ""
+
+
+COMMANDS = {
+    "train": Command(
+        "[+experiment=NAME] [KEY=VALUE ...]",
+        "train from a composed config (-m sweeps over comma-separated values)",
+        "genrl.commands:train",
+        "Examples:\n"
+        "  genrl train +experiment=cfg_distill\n"
+        "  genrl train +experiment=cfg_distill data=image_folder data.root=photos/train\n"
+        "  genrl train +experiment=cfg_distill teacher=runs/cfg_distill/2026-01-31_12-00-00\n"
+        "  genrl train -m +experiment=cfg_distill seed=0,1,2\n"
+        "  genrl train +experiment=cfg_distill --cfg job        (print the config, train nothing)\n"
+        "Components to choose from: genrl list",
+    ),
+    "resume": Command("RUN", "go on with an interrupted run", "genrl.commands:resume"),
+    "sample": Command(
+        "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [out=]",
+        "draw samples from any stage of a run, as a picture and an array",
+        "genrl.commands:sample",
+        "n: number of samples; steps: sampling steps (a distilled stage knows its own); w: guidance weight;\n"
+        "stage: teacher, guided, 16 ... 1 (the last one by default); label: one class instead of all;\n"
+        "seed: of the noise; out: file name without ending.",
+    ),
+    "evaluate": Command(
+        "RUN [n=] [w=0,1,2,4] [stage=]",
+        "measure every finished stage of a run again",
+        "genrl.commands:evaluate",
+        "n: number of samples; w: guidance weights, separated by commas; stage: only this one.\n"
+        "Rewrites the run's summary.json, pictures and report.",
+    ),
+    "report": Command(
+        "RUN [RUN ...] [out=FILE]",
+        "write the HTML page of a run, or one that compares several",
+        "genrl.commands:report",
+    ),
+    "list": Command("[KIND]", "components, or those of one kind", "genrl.commands:list_components"),
+    "show": Command(
+        "KIND.NAME", "a component with its parameters and defaults", "genrl.commands:show_component"
+    ),
+}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run a command and exit.
+
+    Args:
+        arguments: without the program's name; None takes those of the process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words
+    words = [word for word in words if word != "--debug"]
+    sys.exit(_dispatch(words, debug))
+
+
+def _dispatch(words: list[str], debug: bool) -> int:
+    if not words or words[0] in ("-h", "--help", "help"):
+        print(_help())
+        return 0 if words else USAGE_ERROR
+    if words[0] == "--version":
+        from genrl import __version__
+
+        print(__version__)
+        return 0
+    name, *rest = words
+    if name not in COMMANDS:
+        return _fail(
+            f"genrl knows no command '{name}'.{_nearest(name)} Commands: {', '.join(COMMANDS)}"
+        )
+    command = COMMANDS[name]
+    if any(word in ("-h", "--help") for word in rest):
+        print(
+            f"genrl {name} {command.arguments}\n\n{command.summary}\n\n{command.details}".rstrip()
+        )
+        return 0
+    return _run(command.run, rest, debug)
+
+
+def _run(path: str, words: list[str], debug: bool) -> int:
+    from genrl.registry import ConfigurationError
+
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    module, _, function = path.partition(":")
+    try:
+        run: Callable[[list[str]], None] = getattr(importlib.import_module(module), function)
+        run(words)
+    except ConfigurationError as error:
+        if debug:
+            raise
+        return _fail(str(error))
+    except KeyboardInterrupt:
+        return _fail("interrupted", INTERRUPTED)
+    except Exception as error:
+        if debug or not _is_known(error):
+            raise
+        return _fail(str(error), 1)
+    return 0
+
+
+def _is_known(error: Exception) -> bool:
+    """Whether the message was written for the user: a run that diverged."""
+    return type(error).__name__ == "DivergenceError"
+
+
+def _nearest(name: str) -> str:
+    from genrl.registry import suggest
+
+    return suggest(name, COMMANDS)
+
+
+def _fail(message: str, code: int = USAGE_ERROR) -> int:
+    print(f"genrl: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+def _help() -> str:
+    width = max(len(name) for name in COMMANDS)
+    lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
+    return (
+        "genrl: diffusion, distillation, reinforcement and imitation learning from interchangeable parts\n\n"
+        "usage: genrl COMMAND [ARGUMENTS]\n\n" + "\n".join(lines) + "\n\n"
+        "Start with: genrl train +experiment=cfg_distill\n"
+        "More of a command: genrl COMMAND --help. With --debug, errors show their traceback."
+    )

@@ -1,0 +1,184 @@
+"""What each word of the command line does with its arguments; the work is in ``tasks``."""
+
+import os
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from genrl.config import config_names, explain, plain, register_configs
+from genrl.listing import describe_all, describe_component, describe_kind
+from genrl.registry import ConfigurationError, suggest
+
+
+def train(words: list[str]) -> None:
+    """Compose the config with Hydra, then train in Hydra's output folder."""
+    if any(word.startswith("experiment=") for word in words):
+        raise ConfigurationError("write +experiment=... (with the plus)")
+    register_configs()
+    _check_options(words)
+    # Hydra reads sys.argv; Lightning's DDP launcher starts it again: give it back inside of the task.
+    original = sys.argv
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+
+    failures: list[Exception] = []
+
+    def job(config: DictConfig) -> None:
+        sys.argv = original
+        from genrl.modules import DivergenceError
+        from genrl.tasks.train import train as train_task
+
+        path = Path(HydraConfig.get().runtime.output_dir)
+        try:
+            folder = train_task(plain(config), path)
+        except (ConfigurationError, DivergenceError) as error:
+            # Hydra would print a traceback of its own; a sweep goes on with its other jobs.
+            failures.append(error)
+            _remove_traces(path)
+        else:
+            print(f"done: {folder.path}\nopen {folder.report}", flush=True)
+
+    sys.argv = [original[0], *words]
+    try:
+        hydra.main(version_base="1.3", config_path="pkg://genrl.conf", config_name="config")(job)()
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigurationError(explain(error, config_names())) from error
+    finally:
+        sys.argv = original
+        GlobalHydra.instance().clear()
+    for failure in failures[1:]:
+        print(f"genrl: {failure}", file=sys.stderr)
+    if failures:
+        raise failures[0]
+
+
+def _remove_traces(path: Path) -> None:
+    """Hydra's own files where no run came to be: a folder without a run only confuses."""
+    if (path / "config.yaml").exists():
+        return
+    shutil.rmtree(path / ".hydra", ignore_errors=True)
+    (path / "genrl.log").unlink(missing_ok=True)
+    for folder in (path, path.parent):
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _check_options(words: Sequence[str]) -> None:
+    """Find a misspelt option before Hydra composes, to say it in one line with the nearest name."""
+    names = config_names()
+    for word in words:
+        match = re.fullmatch(r"\+?([\w]+)(?:@[\w.]+)?=([\w,./-]+)", word)
+        if match and match[1] in names:
+            for option in match[2].split(","):
+                if option not in (*names[match[1]], "null"):
+                    kind, known = match[1], names[match[1]]
+                    raise ConfigurationError(
+                        f"no {kind} is called '{option}'.{suggest(option, known)} Available: {', '.join(known)}"
+                    )
+
+
+def resume(words: list[str]) -> None:
+    """Go on with a run."""
+    (path,) = _paths(words, 1, "genrl resume RUN")
+    from genrl.tasks.train import resume as resume_task
+
+    folder = resume_task(path)
+    print(f"done: {folder.path}\nopen {folder.report}", flush=True)
+
+
+def sample(words: list[str]) -> None:
+    """Draw samples."""
+    from genrl.tasks.sample import SampleOptions
+    from genrl.tasks.sample import sample as sample_task
+
+    paths, options = _split(words, SampleOptions, "genrl sample RUN [n= steps= w= stage=]")
+    picture, array = sample_task(paths[0], options)
+    print(f"{picture}\n{array}")
+
+
+def evaluate(words: list[str]) -> None:
+    """Measure the stages of a run."""
+    from genrl.tasks.evaluate import EvaluateOptions
+    from genrl.tasks.evaluate import evaluate as evaluate_task
+
+    paths, options = _split(words, EvaluateOptions, "genrl evaluate RUN [n= w= stage=]")
+    print(evaluate_task(paths[0], options))
+
+
+def report(words: list[str]) -> None:
+    """Write the page of one run or of several."""
+    outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
+    paths = [Path(word) for word in words if not word.startswith("out=")]
+    if not paths:
+        raise ConfigurationError("usage: genrl report RUN [RUN ...] [out=FILE]")
+    from genrl.report import write_report
+    from genrl.run_folder import RunFolder
+
+    folders = [RunFolder.open(path) for path in paths]
+    default = folders[0].report if len(folders) == 1 else Path("report.html")
+    out = Path(outs[-1]) if outs else default
+    print(write_report([folder.path for folder in folders], out))
+
+
+def list_components(words: list[str]) -> None:
+    """Names of components, by kind or of one kind."""
+    if len(words) > 1:
+        raise ConfigurationError("usage: genrl list [KIND]")
+    print(describe_kind(words[0]) if words else describe_all())
+
+
+def show_component(words: list[str]) -> None:
+    """Everything about one component."""
+    if len(words) != 1:
+        raise ConfigurationError(
+            "usage: genrl show KIND.NAME, for example: genrl show sampler.ddim"
+        )
+    print(describe_component(words[0]))
+
+
+def _paths(words: Sequence[str], count: int, usage: str) -> list[Path]:
+    if len(words) != count:
+        raise ConfigurationError(f"usage: {usage}")
+    return [Path(word) for word in words]
+
+
+def _split(words: Sequence[str], schema: type[Any], usage: str) -> tuple[list[Path], Any]:
+    """Paths and the typed options of a command.
+
+    Raises:
+        ConfigurationError: on a wrong number of paths, or an option of the wrong name or type.
+    """
+    paths = [Path(word) for word in words if "=" not in word]
+    if len(paths) != 1:
+        raise ConfigurationError(f"usage: {usage}")
+    from omegaconf import OmegaConf
+
+    options = OmegaConf.structured(schema)
+    known = list(schema.__dataclass_fields__)
+    for word in words:
+        if "=" not in word:
+            continue
+        key, _, value = word.partition("=")
+        if key not in known:
+            raise ConfigurationError(
+                f"there is no option '{key}'.{suggest(key, known)} Options: {', '.join(known)}"
+            )
+        try:
+            parsed = yaml.safe_load(value)
+            if OmegaConf.is_list(options[key]) and not isinstance(parsed, list):
+                parsed = [yaml.safe_load(part) for part in value.split(",")]
+            options[key] = parsed
+        except (OmegaConfBaseException, yaml.YAMLError) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"{key}={value}: {reason}") from error
+    return paths, OmegaConf.to_object(options)

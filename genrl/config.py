@@ -1,0 +1,229 @@
+"""Composing a run's config with Hydra, and its saved form: plain YAML.
+
+Options of a config group are the registered components of that kind; their schemas are stored in Hydra's ConfigStore, so that
+types and names are checked by Hydra and nothing is written twice. YAML under ``conf/`` holds what is chosen.
+"""
+
+import importlib
+import importlib.resources
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import yaml
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
+from hydra.core.plugins import Plugins
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from genrl.plugins import load_components, origin
+from genrl.registry import ConfigurationError, registries, suggest
+
+PACKAGES = ("genrl", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "numpy")
+
+
+@dataclass
+class Training:
+    """How the network is trained; ``updates`` and ``learning_rate`` are those of the first stage."""
+
+    updates: int = 2000
+    learning_rate: float = 1e-3
+    batch_size: int = 128
+    warmup_updates: int = 50
+    gradient_clip: float = 1.0
+    label_dropout: float = 0.1
+    log_every: int = 50
+
+
+@dataclass
+class RunConfig:
+    """The top level of a run's config; groups of components stand beside these by their kinds."""
+
+    name: str = "denoise"
+    seed: int = 0
+    device: str = "auto"
+    compile: bool = False
+    teacher: str | None = None
+    training: Training = field(default_factory=Training)
+    data: Any = MISSING
+    network: Any = MISSING
+    schedule: Any = MISSING
+    parameterization: Any = MISSING
+    weighting: Any = MISSING
+    time_sampler: Any = MISSING
+    time_grid: Any = MISSING
+    sampler: Any = MISSING
+    student_sampler: Any = MISSING
+    guidance: Any = MISSING
+    thresholding: Any = MISSING
+    distill: Any = None
+    feature: Any = None
+    optimizer: Any = MISSING
+    trainer: Any = MISSING
+    logger: Any = None
+    ema: Any = None
+    evaluation: Any = None
+    checkpoint: Any = MISSING
+    progress: Any = None
+    callbacks: dict[str, Any] = field(default_factory=dict)
+
+
+class _SearchPath(SearchPathPlugin):
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        for plugin in load_components():
+            if plugin.config_package:
+                search_path.append(plugin.distribution, f"pkg://{plugin.config_package}")
+
+
+def register_configs() -> None:
+    """Store the schema of every component, plugins included, for Hydra."""
+    load_components()
+    store = ConfigStore.instance()
+    store.store(name="run_config", node=RunConfig, provider="genrl")
+    for kind, registry in registries().items():
+        for name in registry.names():
+            provider, _ = origin(registry.get(name))
+            store.store(group=kind, name=name, node=registry.schema(name), provider=provider)
+    Plugins.instance().register(_SearchPath)
+
+
+def plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
+    """The resolved config as plain dicts, lists and scalars.
+
+    Raises:
+        ConfigurationError: if a mandatory value is missing.
+    """
+    if not isinstance(config, DictConfig):
+        return dict(config)
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise ConfigurationError(f"'{missing[0]}' has no value: give {missing[0]}=...")
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def versions() -> dict[str, str]:
+    """The version of each package that can change a result, plugins included."""
+    found = {package: metadata.version(package) for package in PACKAGES}
+    found |= {plugin.distribution: plugin.version for plugin in load_components()}
+    return found
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML file that holds a mapping.
+
+    Raises:
+        ConfigurationError: if it is missing or broken.
+    """
+    try:
+        values = yaml.safe_load(path.read_text())
+    except FileNotFoundError as error:
+        raise ConfigurationError(f"{path} does not exist") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigurationError(f"{path} is not readable YAML: {reason}") from error
+    if not isinstance(values, dict):
+        raise ConfigurationError(f"{path} does not hold a mapping")
+    return values
+
+
+def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:
+    """Hydra's complaint about the command line in one line, with the nearest name.
+
+    Args:
+        error: raised while the config was composed.
+        config_names: config group -> options.
+    """
+    cause: BaseException = error
+    while cause.__cause__ is not None and "could not be converted" not in str(cause):
+        cause = cause.__cause__
+    text = f"{error}\n{cause}"
+    if match := re.search(r"Could not find '([\w@.]+)/([^']*)'", text):
+        return _unknown_option(match[1].split("@")[0], match[2], config_names)
+    if match := re.search(r"Error parsing override '([^']*)'", text):
+        return f"'{match[1]}' is no override: write KEY=VALUE (genrl train --help shows examples)"
+    if match := re.search(r"In '[^']*': Could not find '([^'/]+)'", text):
+        return f"no config is called '{match[1]}'"
+    if match := re.search(r"Could not override '([^']+)'", text):
+        return _unknown_key(match[1], str(cause), config_names)
+    if "Could not append to config. An item is already at" in text:
+        key = text.split("already at '")[1].split("'")[0]
+        return f"'{key}' is in the config already: write {key}=... without the +"
+    if match := re.search(r"Value '([^']*)'.* could not be converted to (\w+)", text):
+        key = re.search(r"full_key: (\S+)", text)
+        article = "an" if match[2][0] in "AEIOUaeiou" else "a"
+        where = f" (parameter '{key[1]}')" if key else ""
+        return f"value '{match[1]}' could not be converted to {article} {match[2].lower()}{where}"
+    return " ".join(str(error).split())
+
+
+def _unknown_option(group: str, option: str, config_names: Mapping[str, list[str]]) -> str:
+    options = config_names.get(group, [])
+    available = f" Available: {', '.join(options)}" if options else ""
+    return f"no {group} is called '{option}'.{suggest(option, options)}{available}"
+
+
+def _unknown_key(key: str, reason: str, config_names: Mapping[str, list[str]]) -> str:
+    parent, _, name = key.rpartition(".")
+    words = [*config_names, *RunConfig.__dataclass_fields__]
+    match = re.search(r"Key '(\w+)' not in '(\w+)'", reason)
+    if match and match[2] != "RunConfig":
+        known = _known_parameters(match[2])
+        return f"{parent} has no parameter '{name}'.{suggest(name, known)} Parameters: {', '.join(known)}"
+    first = key.split(".")[0]
+    hint = suggest(first, words) if first not in words else ""
+    return f"the config has no key '{key}'.{hint}"
+
+
+def _known_parameters(schema_name: str) -> list[str]:
+    for registry in registries().values():
+        for name in registry.names():
+            if registry.schema(name).__name__ == schema_name:
+                return [parameter.name for parameter in registry.parameters(name)]
+    for schema in (Training, RunConfig):
+        if schema.__name__ == schema_name:
+            return list(schema.__dataclass_fields__)
+    return []
+
+
+ALLOWED_TARGETS = ("lightning.", "torch.optim.")
+
+
+def instantiate(config: Mapping[str, Any], *args: Any, **more: Any) -> Any:
+    """Construct a foreign class named by ``_target_``: a trainer, a logger or an optimizer.
+
+    Raises:
+        ConfigurationError: if the target lies outside of `ALLOWED_TARGETS`, does not exist, or refuses its arguments.
+    """
+    arguments = {key: value for key, value in config.items() if key != "_target_"}
+    target = str(config.get("_target_", ""))
+    if not target.startswith(ALLOWED_TARGETS):
+        raise ConfigurationError(
+            f"_target_ '{target}' is not allowed; it must begin with one of: {', '.join(ALLOWED_TARGETS)}"
+        )
+    module, _, name = target.rpartition(".")
+    try:
+        factory = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"_target_ '{target}' does not exist") from error
+    try:
+        return factory(*args, **arguments, **more)
+    except (TypeError, ValueError) as error:
+        raise ConfigurationError(f"{target}: {error}") from error
+
+
+def config_names() -> dict[str, list[str]]:
+    """The options of every config group: registered components, and the YAML files of genrl and the plugins."""
+    names = {kind: set(registry.names()) for kind, registry in registries().items()}
+    packages = ["genrl.conf", *(p.config_package for p in load_components() if p.config_package)]
+    for package in packages:
+        for group in importlib.resources.files(package).iterdir():
+            if group.is_dir() and group.name not in ("hydra", "__pycache__"):
+                options = {f.name[:-5] for f in group.iterdir() if f.name.endswith(".yaml")}
+                names.setdefault(group.name, set()).update(options)
+    return {group: sorted(options) for group, options in names.items()}

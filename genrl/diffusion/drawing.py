@@ -1,0 +1,98 @@
+"""Draws labelled samples whose noise belongs to the sample's index.
+
+Sample i has the class i mod num_classes and the noise of its own generator: the same picture comes out at every stage, batch size, rank
+and number of devices, up to what the model and the sampler do to it.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from genrl.diffusion.conditioning import bind
+from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.guidance.base import Guidance
+from genrl.diffusion.noise import generators_for, randn
+from genrl.diffusion.samplers.base import Sampler
+from genrl.diffusion.thresholding.base import Thresholding
+from genrl.typing import Data, DataSpec
+
+
+class SampleDrawer:
+    """Draws samples of one model.
+
+    Args:
+        denoiser: the model.
+        sampler: how to go from noise to data.
+        spec: of the data.
+        guidance: for a model that is not guided itself; None for one that takes w as an input.
+        thresholding: of x at each evaluation.
+        is_guided: whether the model takes w as an input.
+    """
+
+    def __init__(
+        self,
+        denoiser: ConditionalDenoise,
+        sampler: Sampler,
+        spec: DataSpec,
+        *,
+        guidance: Guidance | None,
+        thresholding: Thresholding | None,
+        is_guided: bool,
+    ) -> None:
+        self.denoiser, self.sampler, self.spec = denoiser, sampler, spec
+        self.guidance, self.thresholding = guidance, thresholding
+        self.is_guided = is_guided
+
+    def evaluations(self, steps: int, w: float) -> int:
+        """Network evaluations for one sample; guidance outside of the model doubles them."""
+        return self.sampler.evaluations(steps) * (2 if self._guidance(w) is not None else 1)
+
+    def _guidance(self, w: float) -> Guidance | None:
+        # w = 0 is the conditional model: the unconditional branch would be multiplied by zero.
+        if self.is_guided or w == 0 or not self.spec.num_classes:
+            return None
+        return self.guidance
+
+    @torch.no_grad()
+    def draw(
+        self,
+        indices: Sequence[int],
+        *,
+        steps: int,
+        w: float,
+        seed: int,
+        labels: Tensor | None = None,
+        batch_size: int = 250,
+        device: torch.device | str = "cpu",
+    ) -> Data:
+        """Samples on the CPU, float32.
+
+        Args:
+            indices: of the samples.
+            steps: of the sampler.
+            w: guidance weight.
+            seed: of the noise.
+            labels: class of each; None takes index mod num_classes.
+            batch_size: samples at a time.
+            device: of the model.
+        """
+        if labels is None:
+            labels = class_of(indices, self.spec)
+        guidance = self._guidance(w)
+        weight = w if self.is_guided or guidance is not None else None
+        parts = []
+        for start in range(0, len(indices), batch_size):
+            chosen = list(indices[start : start + batch_size])
+            generators = generators_for(seed, chosen)
+            noise = randn((len(chosen), *self.spec.shape), generators, device=device)
+            label = None if labels is None else labels[start : start + batch_size].to(device)
+            denoise = bind(self.denoiser, label, weight, guidance, self.thresholding)
+            x = self.sampler.sample(denoise, noise, steps=steps, generator=generators)
+            parts.append(x.float().cpu())
+        return torch.cat(parts)
+
+
+def class_of(indices: Sequence[int], spec: DataSpec) -> Tensor | None:
+    """The class of each sample index, or None for data without labels."""
+    return torch.tensor(indices) % spec.num_classes if spec.num_classes else None

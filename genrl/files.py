@@ -1,0 +1,57 @@
+"""Writing files that are either whole or not there, and finding the name a user meant."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from genrl.registry import ConfigurationError, suggest
+
+
+def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+    """Write to a temporary name beside ``path``, sync, rename; a failure leaves the old file as it was.
+
+    Raises:
+        ConfigurationError: if the disk is full or the folder cannot be written.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise ConfigurationError(
+            f"{path} could not be written ({error.strerror}); what was there before is untouched. "
+            "Make room or choose another folder, then go on with: genrl resume"
+        ) from error
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """`write_whole` for text."""
+    write_whole(path, lambda file: _ignore(file.write(text.encode())))
+
+
+def _ignore(_: object) -> None:
+    return None
+
+
+def existing(path: Path, what: str) -> Path:
+    """The path itself.
+
+    Raises:
+        ConfigurationError: if nothing is there; it names the nearest sibling.
+    """
+    if path.exists():
+        return path
+    parent = path.parent
+    while not parent.is_dir():
+        path, parent = parent, parent.parent
+    siblings = [str(parent / sibling.name) for sibling in parent.iterdir()]
+    raise ConfigurationError(f"there is no {what} {path}.{suggest(str(path), siblings)}")

@@ -1,0 +1,80 @@
+"""``genrl list`` and ``genrl show``: components as text, read off their classes."""
+
+import inspect
+
+from genrl.plugins import components, origin
+from genrl.registry import ConfigurationError, registries, suggest
+
+
+def describe_all() -> str:
+    """Every kind with its components' names."""
+    kinds = components()
+    width = max(map(len, kinds))
+    lines = [f"{kind:<{width}}  {', '.join(names)}" for kind, names in kinds.items() if names]
+    return "\n".join([*lines, "", "More: genrl list KIND, genrl show KIND.NAME"])
+
+
+def describe_kind(kind: str) -> str:
+    """The components of a kind with their parameters, first line and origin.
+
+    Raises:
+        ConfigurationError: if there is no such kind.
+    """
+    classes = _kind(kind)
+    width = max(map(len, classes))
+    lines = []
+    for name, component in classes.items():
+        lines.append(f"{name:<{width}}  {_first_line(component)}  [{' '.join(origin(component))}]")
+        parameters = [
+            p.name if p.default is ... else f"{p.name}={_plain(p.default)}"
+            for p in registries()[kind].parameters(name)
+        ]
+        if parameters:
+            lines.append(f"{'':<{width}}    {', '.join(parameters)}")
+    return "\n".join(lines)
+
+
+def describe_component(path: str) -> str:
+    """A component's documentation, parameters, types, defaults and origin.
+
+    Raises:
+        ConfigurationError: if there is none of that kind and name.
+    """
+    kind, _, name = path.partition(".")
+    if not name:
+        raise ConfigurationError(f"write KIND.NAME, for example {kind}.{next(iter(_kind(kind)))}")
+    _kind(kind)
+    component = registries()[kind].get(name)
+    parameters = registries()[kind].parameters(name)
+    lines = [
+        f"{kind}.{name}: {component.__module__}.{component.__qualname__}  [{' '.join(origin(component))}]",
+        "",
+        inspect.getdoc(component) or "",
+        "",
+    ]
+    module = inspect.getmodule(component)
+    if module is not None and module.__doc__:
+        lines += [inspect.cleandoc(module.__doc__), ""]
+    for p in parameters:
+        default = "(must be given)" if p.default is ... else f"= {_plain(p.default)}"
+        lines.append(f"  {kind}.{p.name}: {p.type_name} {default}")
+    lines.append("" if parameters else "  (no parameters)")
+    lines.append(f"Choose it with: {kind}={name}")
+    return "\n".join(lines)
+
+
+def _kind(kind: str) -> dict[str, type]:
+    kinds = components()
+    if kind not in kinds:
+        raise ConfigurationError(
+            f"there is no kind '{kind}'.{suggest(kind, kinds)} Kinds: {', '.join(kinds)}"
+        )
+    return kinds[kind]
+
+
+def _first_line(component: type) -> str:
+    return (inspect.getdoc(component) or "").splitlines()[0]
+
+
+def _plain(value: object) -> str:
+    return str(list(value)) if isinstance(value, tuple) else str(value)

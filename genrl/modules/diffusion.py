@@ -1,0 +1,143 @@
+"""The LightningModule of a diffusion run: a student, its frozen teacher, and the stages it goes through.
+
+Everything random in an update comes from a seed made of (run seed, rank, number of the update), so that an update is a pure function
+of the weights, the optimizer's state and its number: a resumed run repeats an uninterrupted one bit for bit.
+"""
+
+import copy
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+
+from genrl.data import ExampleBatch
+from genrl.diffusion import Denoiser, Objective, Position, Stage, position
+from genrl.diffusion.noise import mixed_seed
+from genrl.registry import ConfigurationError
+
+OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
+
+
+class DivergenceError(RuntimeError):
+    """The loss or the gradient became NaN or infinite."""
+
+
+class DiffusionModule(LightningModule):
+    """Trains a denoiser through a list of stages.
+
+    Args:
+        denoiser: the student; its weights are those of the teacher, where one is given.
+        stages: of the run, at least one.
+        objectives: one for each stage.
+        make_optimizer: from the trainable parameters.
+        seed: of the run.
+        warmup_updates: over which the learning rate rises at the start of each stage.
+        gradient_clip: largest norm of the gradient; 0 does not clip.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        stages: Sequence[Stage],
+        objectives: Sequence[Objective],
+        make_optimizer: OptimizerFactory,
+        *,
+        seed: int,
+        warmup_updates: int = 0,
+        gradient_clip: float = 0.0,
+    ) -> None:
+        super().__init__()
+        self.denoiser = denoiser
+        needs_teacher = any(objective.needs_teacher for objective in objectives)
+        self.teacher = copy.deepcopy(denoiser).requires_grad_(False) if needs_teacher else None
+        self.stages, self.objectives = list(stages), list(objectives)
+        self.make_optimizer = make_optimizer
+        self.seed = seed
+        self.warmup_updates, self.gradient_clip = warmup_updates, gradient_clip
+        self.updates = 0
+        self.metrics: dict[str, Tensor] = {}
+
+    @property
+    def total_updates(self) -> int:
+        """Length of the run."""
+        return sum(stage.updates for stage in self.stages)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last update is done."""
+        return self.updates >= self.total_updates
+
+    @property
+    def position(self) -> Position:
+        """Index of the stage of the next update, and the updates done in it."""
+        return position(self.stages, self.updates)
+
+    @property
+    def stage(self) -> Stage:
+        """The stage of the next update."""
+        return self.stages[self.position.index]
+
+    def learning_rate(self) -> float:
+        """Linear warm-up, then linear decay to zero at the end of the stage."""
+        stage, step = self.stage, self.position.step
+        warmup = min(1.0, (step + 1) / (self.warmup_updates + 1))
+        return stage.learning_rate * warmup * (1 - step / stage.updates)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """One optimizer over the student."""
+        return self.make_optimizer(self.denoiser.parameters())
+
+    def on_train_batch_start(self, batch: ExampleBatch, batch_idx: int) -> None:
+        """Learning rate and random numbers of this update."""
+        self.denoiser.train()
+        if self.teacher is not None:
+            self.teacher.eval()
+        optimizer = self.trainer.optimizers[0]
+        for group in optimizer.param_groups:
+            group["lr"] = self.learning_rate()
+        # Dropout draws from the global generators.
+        torch.manual_seed(self._update_seed(1))
+
+    def _update_seed(self, stream: int) -> int:
+        return mixed_seed(mixed_seed(self.seed, self.global_rank), 4 * self.updates + stream)
+
+    def training_step(self, batch: ExampleBatch, batch_idx: int) -> Tensor:
+        """The loss of the stage's objective."""
+        generator = torch.Generator(self.device).manual_seed(self._update_seed(0))
+        objective = self.objectives[self.position.index]
+        teacher = self.teacher if objective.needs_teacher else None
+        result = objective(self.denoiser, teacher, batch.x, batch.label, generator)
+        self.metrics = {"loss": result.loss.detach(), **result.metrics}
+        return result.loss
+
+    def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
+        """Clip the gradient; the norm before clipping is a metric."""
+        limit = self.gradient_clip or float("inf")
+        self.metrics["gradient_norm"] = nn.utils.clip_grad_norm_(self.denoiser.parameters(), limit)
+
+    def start_next_stage(self) -> None:
+        """The student becomes the teacher; the optimizer forgets."""
+        if self.teacher is not None:
+            self.teacher.load_state_dict(self.denoiser.state_dict())
+        for optimizer in self.trainer.optimizers:
+            optimizer.state.clear()
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The number of updates and the name of their stage."""
+        checkpoint["genrl"] = {"updates": self.updates, "stage": self.stage.name}
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Restore the number of updates.
+
+        Raises:
+            ConfigurationError: if it lies in another stage than when the checkpoint was written.
+        """
+        stored = checkpoint["genrl"]
+        self.updates = int(stored["updates"])
+        if self.stage.name != stored["stage"]:
+            raise ConfigurationError(
+                f"the checkpoint was written in the stage '{stored['stage']}', but update {self.updates} of this config "
+                f"lies in '{self.stage.name}': resume with the config that the run was started with"
+            )

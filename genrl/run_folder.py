@@ -1,0 +1,107 @@
+"""The folder of a run: what lies where, and how it is read and written."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from genrl import checkpoints
+from genrl.config import read_yaml, versions
+from genrl.files import existing, write_text
+from genrl.registry import ConfigurationError, suggest
+
+
+class RunFolder:
+    """``config.yaml  versions.yaml  checkpoints/  samples/  metrics.csv  summary.json  report.html``.
+
+    Args:
+        path: of the folder; it need not exist.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.checkpoints = path / "checkpoints"
+        self.last = self.checkpoints / "last.ckpt"
+        self.previous = self.checkpoints / "previous.ckpt"
+        self.samples = path / "samples"
+        self.metrics = path / "metrics.csv"
+        self.summary = path / "summary.json"
+        self.report = path / "report.html"
+
+    @classmethod
+    def create(cls, path: Path, config: dict[str, Any]) -> "RunFolder":
+        """A new run with its config and versions.
+
+        Raises:
+            ConfigurationError: if a run lies there already.
+        """
+        folder = cls(path)
+        if (path / "config.yaml").exists():
+            raise ConfigurationError(
+                f"{path} holds a run already: go on with it (genrl resume {path}) or choose another hydra.run.dir"
+            )
+        write_text(path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
+        write_text(path / "versions.yaml", yaml.safe_dump(versions(), sort_keys=False))
+        return folder
+
+    @classmethod
+    def open(cls, path: Path) -> "RunFolder":
+        """An existing run.
+
+        Raises:
+            ConfigurationError: if there is none; it names the nearest.
+        """
+        existing(path, "run folder")
+        if not (path / "config.yaml").is_file():
+            inside = [str(p.parent) for p in sorted(path.glob("*/config.yaml"))]
+            hint = f" Did you mean {inside[-1]}?" if inside else ""
+            raise ConfigurationError(f"{path} is no run folder: it has no config.yaml.{hint}")
+        return cls(path)
+
+    def config(self) -> dict[str, Any]:
+        """The config that the run was started with."""
+        return read_yaml(self.path / "config.yaml")
+
+    def stage_checkpoint(self, stage: str) -> Path:
+        """Where the student of a stage is kept."""
+        return self.checkpoints / f"{stage}.ckpt"
+
+    def finished_stages(self) -> list[str]:
+        """Stages whose students are there, in the order in which they were finished."""
+        paths = set(self.checkpoints.glob("*.ckpt")) - {self.last, self.previous}
+        order = {path: checkpoints.load(path)["genrl"]["updates"] for path in paths}
+        return [path.stem for path in sorted(paths, key=order.__getitem__)]
+
+    def load_stage(self, stage: str | None) -> dict[str, Any]:
+        """The checkpoint of a stage, or of the last finished one.
+
+        Raises:
+            ConfigurationError: if no stage of that name is finished.
+        """
+        finished = self.finished_stages()
+        if not finished:
+            raise ConfigurationError(
+                f"no stage of {self.path} is finished yet: genrl resume {self.path}"
+            )
+        stage = finished[-1] if stage is None else stage
+        if stage not in finished:
+            raise ConfigurationError(
+                f"{self.path} has no finished stage '{stage}'.{suggest(stage, finished)} Stages: {', '.join(finished)}"
+            )
+        return checkpoints.load(self.stage_checkpoint(stage))
+
+    def read_summary(self) -> dict[str, Any]:
+        """``summary.json``, empty before the first evaluation."""
+        if not self.summary.exists():
+            return {}
+        try:
+            summary = json.loads(self.summary.read_text())
+        except ValueError as error:
+            raise ConfigurationError(f"{self.summary} is not readable JSON: {error}") from error
+        assert isinstance(summary, dict)
+        return summary
+
+    def write_summary(self, summary: dict[str, Any]) -> None:
+        """Replace ``summary.json``."""
+        write_text(self.summary, json.dumps(summary, indent=1) + "\n")

@@ -1,0 +1,155 @@
+"""From a plain config to the objects that it describes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from genrl.config import instantiate
+from genrl.data import DataSource, data_sources
+from genrl.diffusion import (
+    ConditionalDenoise,
+    Denoiser,
+    NoiseSchedule,
+    Objective,
+    Parts,
+    SampleDrawer,
+    Sampler,
+    Stage,
+    guidances,
+    ladders,
+    objectives,
+    parameterizations,
+    samplers,
+    schedules,
+    thresholdings,
+    time_grids,
+    time_samplers,
+    weightings,
+)
+from genrl.modules import DiffusionModule
+from genrl.networks import networks
+from genrl.registry import ConfigurationError
+from genrl.typing import DataSpec
+
+Config = dict[str, Any]
+MODEL_KEYS = ("network", "schedule", "parameterization")
+
+
+def build_data(config: Config) -> DataSource:
+    """The data source."""
+    return data_sources.build(config["data"])
+
+
+def build_denoiser(config: Config, spec: DataSpec) -> Denoiser:
+    """Network, schedule and parameterization; weights are a function of the seed."""
+    torch.manual_seed(config["seed"])
+    parameterization = parameterizations.build(config["parameterization"])
+    network = networks.build(config["network"], spec, parameterization.num_outputs)
+    denoiser = Denoiser(network, schedules.build(config["schedule"]), parameterization)
+    if config["compile"]:
+        denoiser.network.compile()
+    return denoiser
+
+
+def build_sampler(config: Config, schedule: NoiseSchedule, key: str = "sampler") -> Sampler:
+    """The sampler under a key of the config, on the config's time grid."""
+    return samplers.build(config[key], schedule, time_grids.build(config["time_grid"], schedule))
+
+
+def build_stages(config: Config, *, has_teacher: bool) -> list[Stage]:
+    """The stages of the run: the teacher, unless one is given, then the ladder.
+
+    Raises:
+        ConfigurationError: if a teacher is given and there is nothing to distil it into.
+    """
+    training = config["training"]
+    teacher = Stage(
+        "teacher",
+        {"name": "denoising", "label_dropout": training["label_dropout"]},
+        training["updates"],
+        training["learning_rate"],
+        use_ema=config["ema"] is not None,
+    )
+    stages = [] if has_teacher else [teacher]
+    if config["distill"] is not None:
+        stages += ladders.build(config["distill"]).stages()
+    if not stages:
+        raise ConfigurationError(
+            "teacher=... needs stages that distil it: give distill=progressive"
+        )
+    for stage in stages:
+        if stage.updates < 1 or stage.learning_rate <= 0:
+            raise ConfigurationError(
+                f"the stage '{stage.name}' needs at least one update and a positive learning rate, "
+                f"not {stage.updates} and {stage.learning_rate}"
+            )
+    return stages
+
+
+def build_objectives(
+    config: Config, stages: Iterable[Stage], schedule: NoiseSchedule, num_classes: int
+) -> list[Objective]:
+    """One objective for each stage."""
+    parts = Parts(
+        schedule=schedule,
+        weighting=weightings.build(config["weighting"], schedule),
+        time_sampler=time_samplers.build(config["time_sampler"], schedule),
+        time_grid=time_grids.build(config["time_grid"], schedule),
+        guidance=guidances.build(config["guidance"], num_classes),
+        num_classes=num_classes,
+    )
+    return [objectives.build(stage.objective, parts) for stage in stages]
+
+
+def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> DiffusionModule:
+    """The LightningModule with fresh weights."""
+    if config["distill"] is not None and not spec.num_classes:
+        raise ConfigurationError(
+            "guided distillation needs labelled data: a class folder for each label, or distill=null"
+        )
+    denoiser = build_denoiser(config, spec)
+    training = config["training"]
+
+    def make_optimizer(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        optimizer = instantiate(config["optimizer"], parameters, lr=stages[0].learning_rate)
+        assert isinstance(optimizer, torch.optim.Optimizer)
+        return optimizer
+
+    return DiffusionModule(
+        denoiser,
+        stages,
+        build_objectives(config, stages, denoiser.schedule, spec.num_classes),
+        make_optimizer,
+        seed=config["seed"],
+        warmup_updates=training["warmup_updates"],
+        gradient_clip=training["gradient_clip"],
+    )
+
+
+@dataclass(frozen=True)
+class Drawers:
+    """Makes the `SampleDrawer` of a stage.
+
+    Args:
+        config: of the run.
+        spec: of the data.
+    """
+
+    config: Config
+    spec: DataSpec
+
+    def __call__(self, denoiser: ConditionalDenoise, is_guided: bool) -> SampleDrawer:
+        """Teachers use the run's sampler and guidance, students the student sampler."""
+        schedule = schedules.build(self.config["schedule"])
+        key = "student_sampler" if is_guided else "sampler"
+        return SampleDrawer(
+            denoiser,
+            build_sampler(self.config, schedule, key),
+            self.spec,
+            guidance=guidances.build(self.config["guidance"], self.spec.num_classes),
+            thresholding=thresholdings.build(self.config["thresholding"]),
+            is_guided=is_guided,
+        )

@@ -1,0 +1,70 @@
+"""``genrl evaluate``: every finished stage of a run, measured again."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from genrl.callbacks import ImageEvaluationCallback, RunContext, callbacks
+from genrl.registry import ConfigurationError, suggest
+from genrl.report import write_report
+from genrl.run_folder import RunFolder
+from genrl.tasks.build import build_data
+from genrl.tasks.device import best_device
+from genrl.tasks.evaluation import make_evaluation
+from genrl.tasks.sample import load_trained_stage
+
+
+@dataclass
+class EvaluateOptions:
+    """What ``genrl evaluate`` takes after the run; None takes what the run was configured with."""
+
+    n: int | None = None
+    w: list[float] | None = None
+    stage: str | None = None
+    device: str = "auto"
+
+
+def evaluate(path: Path, options: EvaluateOptions) -> str:
+    """Measure the stages of a run and renew its summary, pictures and page; returns where they are.
+
+    Raises:
+        ConfigurationError: if the run has no such stage or nothing to evaluate with.
+    """
+    folder = RunFolder.open(path)
+    config = folder.config()
+    stages = folder.finished_stages()
+    if not stages:
+        raise ConfigurationError(f"no stage of {path} is finished yet: genrl resume {path}")
+    if options.stage is not None and options.stage not in stages:
+        raise ConfigurationError(
+            f"{path} has no finished stage '{options.stage}'.{suggest(options.stage, stages)} "
+            f"Stages: {', '.join(stages)}"
+        )
+    device = best_device(options.device)
+    make = partial(make_evaluation, folder, config, build_data(config), print)
+    settings = config["evaluation"] or {"name": "image_evaluation"}
+    if options.n is not None:
+        settings = {**settings, "num_samples": options.n}
+    callback = callbacks.build(settings, RunContext(folder, config, make))
+    if not isinstance(callback, ImageEvaluationCallback):
+        raise ConfigurationError(f"the evaluation '{settings['name']}' belongs to training alone")
+    plan = callback.plan
+    if options.w is not None:
+        plan = replace(plan, w=tuple(options.w))
+    evaluation = make(
+        plan,
+        num_samples=callback.num_samples,
+        seed=callback.seed,
+        batch_size=callback.batch_size,
+        device=device,
+    )
+    for stage in stages if options.stage is None else [options.stage]:
+        trained = load_trained_stage(folder, stage, device)
+        evaluation.stage(
+            stage,
+            trained.drawer.denoiser,
+            num_steps=trained.num_steps,
+            is_guided=trained.is_guided,
+        )
+    write_report([folder.path], folder.report)
+    return f"{folder.summary}\n{folder.report}"

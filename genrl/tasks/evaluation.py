@@ -1,0 +1,88 @@
+"""Prepares the evaluation of a run: its data, its feature, its pictures."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genrl.data import DataSource, ExampleSet
+from genrl.evaluation.evaluator import Evaluator
+from genrl.evaluation.features import features
+from genrl.evaluation.ladder import LadderEvaluation, Plan
+from genrl.evaluation.pictures import Pictures
+from genrl.run_folder import RunFolder
+from genrl.tasks.build import Config, Drawers
+
+MAX_REAL = 10_000
+
+
+def make_evaluation(
+    folder: RunFolder,
+    config: Config,
+    data: DataSource,
+    say: Callable[[str], None],
+    plan: Plan,
+    *,
+    num_samples: int,
+    seed: int,
+    batch_size: int,
+    device: torch.device | str = "cpu",
+    rank: int = 0,
+    world_size: int = 1,
+    gather: Callable[[Tensor], Tensor] | None = None,
+) -> LadderEvaluation:
+    """An evaluation with a fitted feature; at most 10,000 training and held-out examples are compared with."""
+    train, train_labels = _real(data.train())
+    held_out_set = data.held_out()
+    held_out, held_out_labels = (None, None) if held_out_set is None else _real(held_out_set)
+    name = config["feature"] or {"name": data.default_feature}
+    feature = features.build(name, data.spec).to(device)
+    if held_out is None:
+        held_out_x, held_out_y = train, train_labels
+    else:
+        held_out_x, held_out_y = held_out, held_out_labels
+    feature.fit(train, train_labels, held_out_x, held_out_y, folder.path / "features")
+    evaluator = Evaluator(
+        feature,
+        data.spec,
+        train,
+        held_out,
+        num_samples=num_samples,
+        seed=seed,
+        batch_size=batch_size,
+        device=device,
+        rank=rank,
+        world_size=world_size,
+        gather=gather,
+    )
+    about: dict[str, Any] = {
+        "name": config["name"],
+        "seed": config["seed"],
+        "data": config["data"]["name"],
+        "feature": {
+            "name": features.name_of(type(feature)),
+            "held_out_accuracy": feature.held_out_accuracy,
+        },
+        "num_samples": num_samples,
+        "reference": {"stage": "teacher", "num_steps": plan.reference_steps},
+        "baselines": {"train_vs_held_out_frechet": evaluator.floor()},
+    }
+    return LadderEvaluation(
+        folder,
+        evaluator,
+        plan,
+        Drawers(config, data.spec),
+        Pictures(folder, data.spec, data.class_names),
+        about,
+        is_writer=rank == 0,
+        say=say if rank == 0 else lambda text: None,
+    )
+
+
+def _real(examples: ExampleSet) -> tuple[Tensor, Tensor | None]:
+    """Examples as tensors, evenly chosen where there are too many."""
+    count = min(len(examples), MAX_REAL)
+    indices = torch.arange(count) * len(examples) // count
+    x, label = examples.batch(indices)
+    return x, label

@@ -1,0 +1,119 @@
+"""``genrl sample``: a picture and an array from any stage of a run."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from genrl.diffusion import SampleDrawer
+from genrl.diffusion.drawing import class_of
+from genrl.evaluation.grid import sample_grid, save_image, scatter_grid
+from genrl.files import write_whole
+from genrl.registry import ConfigurationError
+from genrl.run_folder import RunFolder
+from genrl.tasks.build import Drawers, build_denoiser
+from genrl.tasks.device import best_device
+from genrl.typing import DataSpec
+
+
+@dataclass
+class SampleOptions:
+    """What ``genrl sample`` takes after the run."""
+
+    n: int = 64
+    steps: int | None = None
+    w: float = 1.0
+    stage: str | None = None
+    label: int | None = None
+    seed: int = 0
+    out: str | None = None
+    device: str = "auto"
+    batch_size: int = 250
+
+
+@dataclass(frozen=True)
+class TrainedStage:
+    """A finished stage, ready to draw from.
+
+    Args:
+        name: of the stage.
+        drawer: of its samples.
+        num_steps: that it was distilled for, or None.
+        is_guided: whether it takes w as an input.
+        spec: of its data.
+    """
+
+    name: str
+    drawer: SampleDrawer
+    num_steps: int | None
+    is_guided: bool
+    spec: DataSpec
+
+
+def load_trained_stage(
+    folder: RunFolder, stage: str | None, device: torch.device | str
+) -> TrainedStage:
+    """Rebuild the student of a stage from its checkpoint alone."""
+    checkpoint = folder.load_stage(stage)
+    about = checkpoint["genrl"]
+    spec = DataSpec(tuple(about["data"]["shape"]), about["data"]["num_classes"])
+    denoiser = build_denoiser(about["config"], spec)
+    denoiser.load_state_dict(checkpoint["state_dict"])
+    denoiser.eval().to(device)
+    drawer = Drawers(about["config"], spec)(denoiser, about["is_guided"])
+    return TrainedStage(about["stage"], drawer, about["num_steps"], about["is_guided"], spec)
+
+
+def sample(path: Path, options: SampleOptions) -> tuple[Path, Path]:
+    """Draw samples into the run's folder; returns the picture and the array (``.npz``: x, label).
+
+    Raises:
+        ConfigurationError: if the stage or an option cannot be.
+    """
+    if options.n < 1 or options.batch_size < 1:
+        raise ConfigurationError("n and batch_size must be at least 1")
+    folder = RunFolder.open(path)
+    device = best_device(options.device)
+    trained = load_trained_stage(folder, options.stage, device)
+    steps = options.steps or trained.num_steps or trained.drawer.sampler.steps
+    if steps < 1:
+        raise ConfigurationError(f"steps must be at least 1, not {steps}")
+    labels = class_of(range(options.n), trained.spec)
+    if options.label is not None:
+        if not 0 <= options.label < trained.spec.num_classes:
+            raise ConfigurationError(
+                f"label={options.label}: the classes are 0 to {trained.spec.num_classes - 1}"
+            )
+        labels = torch.full((options.n,), options.label)
+    x = trained.drawer.draw(
+        range(options.n),
+        steps=steps,
+        w=options.w,
+        seed=options.seed,
+        labels=labels,
+        batch_size=options.batch_size,
+        device=device,
+    )
+    name = f"sample_{trained.name}_{steps}steps_w{options.w:g}_seed{options.seed}"
+    out = Path(options.out) if options.out else folder.samples / name
+    picture, array = out.with_name(f"{out.name}.png"), out.with_name(f"{out.name}.npz")
+    _draw(x, labels, trained.spec, picture)
+    buffer = io.BytesIO()
+    label = np.full(options.n, -1) if labels is None else labels.numpy()
+    np.savez_compressed(buffer, x=x.numpy(), label=label)
+    write_whole(array, lambda file: None if file.write(buffer.getvalue()) else None)
+    return picture, array
+
+
+def _draw(x: torch.Tensor, labels: torch.Tensor | None, spec: DataSpec, path: Path) -> None:
+    if len(spec.shape) != 3:
+        classes = None if labels is None else labels
+        save_image(scatter_grid(x.flatten(1)[None, :, :2], [""], classes), path)
+        return
+    columns = min(spec.num_classes or 8, 16, len(x))
+    rows = -(-len(x) // columns)
+    blank = torch.full((rows * columns - len(x), *spec.shape), 1.0)
+    grid = torch.cat([x, blank]).unflatten(0, (rows, columns))
+    save_image(sample_grid(grid, [""] * rows, [""] * columns), path)

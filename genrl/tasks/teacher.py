@@ -1,0 +1,75 @@
+"""A trained model that takes the place of the first stage: ``teacher=<run folder or checkpoint>``."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from genrl import checkpoints
+from genrl.diffusion import Stage
+from genrl.files import existing
+from genrl.modules import DiffusionModule
+from genrl.registry import ConfigurationError
+from genrl.run_folder import RunFolder
+from genrl.tasks.build import MODEL_KEYS, Config
+from genrl.typing import DataSpec
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The checkpoint of a finished teacher stage.
+
+    Args:
+        path: where it comes from.
+        checkpoint: its content.
+    """
+
+    path: Path
+    checkpoint: dict[str, Any]
+
+    @property
+    def stage(self) -> Stage:
+        """The stage that it replaces."""
+        return Stage("teacher", {"name": "denoising"}, 1, 1.0)
+
+    def adapt(self, config: Config) -> Config:
+        """The config with the teacher's network, schedule and parameterization: students have its form."""
+        own = self.checkpoint["genrl"]["config"]
+        teacher = str(self.path.resolve())
+        return {**config, **{key: own[key] for key in MODEL_KEYS}, "teacher": teacher}
+
+    def load_into(self, module: DiffusionModule) -> None:
+        """Student and teacher take these weights.
+
+        Raises:
+            ConfigurationError: if the data has another form than the teacher's.
+        """
+        form = self.checkpoint["genrl"]["data"]
+        own = DataSpec(tuple(form["shape"]), form["num_classes"])
+        spec = module.denoiser.network.spec
+        if own != spec:
+            raise ConfigurationError(
+                f"the teacher {self.path} was trained on data of shape {own.shape} with {own.num_classes} classes; "
+                f"this run's data has shape {spec.shape} and {spec.num_classes} classes"
+            )
+        module.denoiser.load_state_dict(self.checkpoint["state_dict"])
+        if module.teacher is not None:
+            module.teacher.load_state_dict(self.checkpoint["state_dict"])
+
+
+def load_teacher(path: Path) -> Teacher:
+    """Read a teacher from a run folder or a checkpoint file.
+
+    Raises:
+        ConfigurationError: if there is none, or the checkpoint is that of a distilled student.
+    """
+    existing(path, "run folder or checkpoint")
+    if path.is_dir():
+        checkpoint = RunFolder.open(path).load_stage("teacher")
+    else:
+        checkpoint = checkpoints.load(path)
+    about = checkpoint["genrl"]
+    if "config" not in about or about.get("is_guided") or about.get("num_steps") is not None:
+        raise ConfigurationError(
+            f"{path} is not the checkpoint of a teacher stage; give a run folder or its checkpoints/teacher.ckpt"
+        )
+    return Teacher(path, checkpoint)

@@ -1,0 +1,202 @@
+"""``genrl train`` and ``genrl resume``."""
+
+import logging
+import warnings
+from functools import partial
+from pathlib import Path
+
+from lightning import Trainer
+
+from genrl import checkpoints
+from genrl.callbacks import (
+    ImageEvaluationCallback,
+    MetricsCallback,
+    ProgressCallback,
+    RunContext,
+    SafeCheckpointIO,
+    StageCallback,
+    StagesCallback,
+    callbacks,
+)
+from genrl.config import instantiate
+from genrl.data import DataSource, TrainLoader
+from genrl.diffusion import Stage
+from genrl.modules import DiffusionModule
+from genrl.registry import ConfigurationError
+from genrl.report import write_report
+from genrl.run_folder import RunFolder
+from genrl.tasks.build import Config, build_data, build_module, build_stages
+from genrl.tasks.device import accelerator
+from genrl.tasks.evaluation import make_evaluation
+from genrl.tasks.teacher import Teacher, load_teacher
+
+log = logging.getLogger(__name__)
+
+
+def train(config: Config, path: Path) -> RunFolder:
+    """Start a run in a folder that holds none.
+
+    Args:
+        config: plain and complete.
+        path: of the run's folder.
+
+    Raises:
+        ConfigurationError: on any mistake that the user can mend.
+        DivergenceError: if loss or gradient become NaN or infinite.
+    """
+    teacher = load_teacher(Path(config["teacher"])) if config["teacher"] else None
+    if teacher is not None:
+        config = teacher.adapt(config)
+    data = build_data(config)
+    stages = build_stages(config, has_teacher=teacher is not None)
+    module = build_module(config, data.spec, stages)
+    if teacher is not None:
+        teacher.load_into(module)
+    folder = RunFolder.create(path, config)
+    _fit(config, folder, data, module, teacher=teacher)
+    return folder
+
+
+def resume(path: Path) -> RunFolder:
+    """Go on with a run after its last checkpoint, with the config it was started with.
+
+    Raises:
+        ConfigurationError: if there is no run, or neither of its two last checkpoints is whole.
+    """
+    folder = RunFolder.open(path)
+    config = folder.config()
+    data = build_data(config)
+    stages = build_stages(config, has_teacher=bool(config["teacher"]))
+    module = build_module(config, data.spec, stages)
+    checkpoint = newest_checkpoint(folder)
+    teacher = None
+    if checkpoint is None and config["teacher"]:
+        teacher = load_teacher(Path(config["teacher"]))
+        teacher.load_into(module)
+    _fit(config, folder, data, module, teacher=teacher, checkpoint=checkpoint)
+    return folder
+
+
+def newest_checkpoint(folder: RunFolder) -> Path | None:
+    """``last.ckpt``, or the one before it where the last is damaged; None before the first was written.
+
+    Raises:
+        ConfigurationError: if both are damaged.
+    """
+    damage: list[str] = []
+    for path in (folder.last, folder.previous):
+        if not path.exists():
+            continue
+        try:
+            checkpoints.load(path)
+        except checkpoints.DamagedCheckpointError as error:
+            damage.append(str(error))
+            continue
+        if damage:
+            warnings.warn(f"{damage[0]}; going on from {path} instead", stacklevel=2)
+        return path
+    if damage:
+        raise ConfigurationError(
+            f"no whole checkpoint is left in {folder.checkpoints}: {'; '.join(damage)}. "
+            "Start again: genrl train with the same overrides"
+        )
+    return None
+
+
+def _fit(
+    config: Config,
+    folder: RunFolder,
+    data: DataSource,
+    module: DiffusionModule,
+    *,
+    teacher: Teacher | None = None,
+    checkpoint: Path | None = None,
+) -> None:
+    followers = _followers(config, folder, data)
+    progress = next((f for f in followers if isinstance(f, ProgressCallback)), None)
+    trainer = _trainer(config, folder, module, followers)
+    loader = TrainLoader(
+        data.train(),
+        batch_size=config["training"]["batch_size"] // trainer.world_size,
+        num_batches=module.total_updates,
+        seed=config["seed"],
+        rank=trainer.global_rank,
+        world_size=trainer.world_size,
+    )
+    try:
+        if teacher is not None:
+            _evaluate_teacher(trainer, module, followers, teacher.stage)
+        with warnings.catch_warnings():
+            # Our loader keeps small sets in memory; Lightning would advise worker processes.
+            warnings.filterwarnings("ignore", module="lightning")
+            trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+    finally:
+        if progress is not None:
+            progress.stop()
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+    if trainer.is_global_zero:
+        write_report([folder.path], folder.report)
+
+
+def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[StageCallback]:
+    """EMA first, for the others look at the averaged weights; the checkpoint last, for it closes a stage."""
+    built: list[StageCallback] = []
+
+    def say(text: str) -> None:
+        log.info(text)
+        for callback in built:
+            if isinstance(callback, ProgressCallback):
+                callback.say(text)
+
+    context = RunContext(folder, config, partial(make_evaluation, folder, config, data, say))
+    for key in ("progress", "ema"):
+        if config[key] is not None:
+            built.append(callbacks.build(config[key], context))
+    built.append(MetricsCallback(folder.metrics, config["training"]["log_every"]))
+    chosen = [config["evaluation"], *config["callbacks"].values(), config["checkpoint"]]
+    built += [callbacks.build(choice, context) for choice in chosen if choice is not None]
+    return built
+
+
+def _trainer(
+    config: Config, folder: RunFolder, module: DiffusionModule, followers: list[StageCallback]
+) -> Trainer:
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    settings = dict(config["trainer"])
+    settings["accelerator"] = accelerator(settings["accelerator"])
+    loggers = []
+    if config["logger"] is not None:
+        loggers = [instantiate({"save_dir": str(folder.path), **config["logger"]})]
+    stages = StagesCallback(followers, str(folder.last))
+    trainer = instantiate(
+        settings,
+        max_steps=module.total_updates,
+        max_epochs=-1,
+        logger=loggers or False,
+        callbacks=[stages, *followers],
+        plugins=[SafeCheckpointIO()],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=str(folder.path),
+    )
+    assert isinstance(trainer, Trainer)
+    if config["training"]["batch_size"] % trainer.world_size:
+        raise ConfigurationError(
+            f"training.batch_size={config['training']['batch_size']} is the global batch; "
+            f"it cannot be shared by {trainer.world_size} devices"
+        )
+    return trainer
+
+
+def _evaluate_teacher(
+    trainer: Trainer, module: DiffusionModule, followers: list[StageCallback], stage: Stage
+) -> None:
+    """A given teacher is measured as if its stage had just ended."""
+    module.to(trainer.strategy.root_device)
+    for follower in followers:
+        if isinstance(follower, ImageEvaluationCallback):
+            follower.on_stage_end(trainer, module, stage)
