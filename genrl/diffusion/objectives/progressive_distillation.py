@@ -70,9 +70,9 @@ class ProgressiveDistillationObjective(Objective):
             self.times[::factor], parts.time_grid.times(steps), rtol=0, atol=1e-9
         ):
             raise ValueError(
-                f"the grid of {steps} steps is no part of the grid of {steps * factor} steps, so the "
-                "student cannot step where its teacher does; choose a time_grid that nests, such as "
-                "uniform"
+                f"the grid of {steps} steps is no part of the grid of {steps * factor} steps, so "
+                "the student cannot step where its teacher does; choose a time_grid that nests, "
+                "such as uniform"
             )
 
     def __call__(

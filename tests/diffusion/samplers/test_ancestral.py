@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from genrl.diffusion.analytic import GaussianDenoiser
-from genrl.diffusion.samplers import AncestralSampler, Trajectory
+from genrl.diffusion.samplers import AncestralSampler, SamplingState, Trajectory
 from genrl.diffusion.schedules import CosineSchedule, NoiseSchedule, schedules
 from genrl.diffusion.time_grids import UniformTimeGrid
 
@@ -29,7 +29,7 @@ def columns(
     model = GaussianDenoiser(schedule, torch.zeros(1, dtype=F64), torch.tensor([std], dtype=F64))
     units = torch.eye(steps, dtype=F64)[:, :, None]
     rows = iter(units[1:])
-    monkeypatch.setattr("genrl.diffusion.samplers.base.randn", lambda *_, **__: next(rows))
+    monkeypatch.setattr(SamplingState, "noise_like", lambda *_: next(rows))
     return sampler.trajectory(model, units[0] * (1 if start is None else start), steps=steps)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from genrl.diffusion.analytic import GaussianDenoiser
-from genrl.diffusion.samplers import AncestralSampler, DDIMSampler
+from genrl.diffusion.samplers import AncestralSampler, DDIMSampler, SamplingState
 from genrl.diffusion.schedules import CosineSchedule, schedules
 from genrl.diffusion.time_grids import UniformTimeGrid
 
@@ -57,7 +57,7 @@ def test_any_eta_keeps_the_marginal_of_a_point_mass(
     model = gaussian(schedule, 0.0, 0.0)
     sampler = DDIMSampler(schedule, UniformTimeGrid(schedule), eta=eta)
     rows = iter(torch.eye(8, dtype=F64)[1:, :, None])
-    monkeypatch.setattr("genrl.diffusion.samplers.base.randn", lambda *_, **__: next(rows))
+    monkeypatch.setattr(SamplingState, "noise_like", lambda *_: next(rows))
     result = sampler.trajectory(model, torch.eye(8, dtype=F64)[0][:, None], steps=8)
     for t, z in zip(result.times, result.z, strict=True):
         sigma = schedule.level(torch.tensor(t, dtype=F64)).sigma.item()

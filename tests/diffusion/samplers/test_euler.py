@@ -58,7 +58,7 @@ def test_churn_keeps_the_marginal_of_a_point_mass(
     sampler = kind(schedule, UniformTimeGrid(schedule), s_churn=2.7)
     units = torch.eye(steps + 1, dtype=F64)[:, :, None]
     rows = iter(units[1:])
-    monkeypatch.setattr("genrl.diffusion.samplers.base.randn", lambda *_, **__: next(rows))
+    monkeypatch.setattr(SamplingState, "noise_like", lambda *_: next(rows))
     result = sampler.trajectory(model, units[0], steps=steps)
     grid = sampler.time_grid.times(steps)
     for t, low, z in zip(result.times, grid[:-1], result.z, strict=True):

@@ -5,7 +5,7 @@ import torch
 
 from genrl.diffusion.analytic import GaussianDenoiser
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers import Denoise, StochasticDistilledSampler
+from genrl.diffusion.samplers import Denoise, SamplingState, StochasticDistilledSampler
 from genrl.diffusion.schedules import NoiseSchedule, schedules
 from genrl.diffusion.time_grids import UniformTimeGrid
 
@@ -42,7 +42,7 @@ def test_every_marginal_is_exact(name: str, steps: int, monkeypatch: pytest.Monk
     times = sampler.time_grid.times(steps)
     units = torch.cat([torch.zeros(steps, 1), torch.eye(steps)], dim=1).to(F64)[:, :, None]
     rows = iter(units[1:])
-    monkeypatch.setattr("genrl.diffusion.samplers.base.randn", lambda *_, **__: next(rows))
+    monkeypatch.setattr(SamplingState, "noise_like", lambda *_: next(rows))
     first = schedule.level(torch.ones((), dtype=F64))
     scale = torch.hypot(first.alpha * STD, first.sigma)
     start = (first.alpha * MEAN + scale * units[0]) / first.sigma
