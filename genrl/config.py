@@ -152,8 +152,8 @@ def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:
     if match := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(match[1], str(cause), config_names)
     if "Could not append to config. An item is already at" in text:
-        key = text.split("already at '")[1].split("'")[0]
-        return f"'{key}' is in the config already: write {key}=... without the +"
+        taken = text.split("already at '")[1].split("'")[0]
+        return f"'{taken}' is in the config already: write {taken}=... without the +"
     if match := re.search(r"Value '([^']*)'.* could not be converted to (\w+)", text):
         key = re.search(r"full_key: (\S+)", text)
         article = "an" if match[2][0] in "AEIOUaeiou" else "a"

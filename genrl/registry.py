@@ -5,8 +5,10 @@ that code passes; keyword-only arguments are parameters that a config may set. N
 types, defaults, config groups, error messages and ``genrl list`` all come from the constructor. Imports no torch.
 """
 
+import copy
 import dataclasses
 import difflib
+import functools
 import inspect
 import types
 import typing
@@ -126,7 +128,7 @@ class Registry(Generic[T]):
                 value = list(value)
             mutable = isinstance(value, list | dict)
             field = (
-                dataclasses.field(default_factory=lambda value=value: value)
+                dataclasses.field(default_factory=functools.partial(copy.deepcopy, value))
                 if mutable
                 else dataclasses.field(default=value)
             )

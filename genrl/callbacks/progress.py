@@ -107,5 +107,5 @@ class ProgressCallback(StageCallback):
 
     def _speed(self, trainer: Trainer, module: DiffusionModule) -> float:
         since, updates = self._mark
-        size = trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
+        size: int = trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
         return (module.updates - updates) * size / max(time.monotonic() - since, 1e-9)

@@ -126,7 +126,8 @@ class Evaluator:
         assert self.gather is not None
         share = -(-self.num_samples // self.world_size)
         padding = samples[-1:].expand(share - len(samples), *samples.shape[1:])
-        parts = self.gather(torch.cat([samples, padding])).unflatten(0, (self.world_size, share))
+        joined = self.gather(torch.cat([samples, padding]))
+        parts = joined.view(self.world_size, share, *samples.shape[1:])
         return parts.transpose(0, 1).flatten(0, 1)[: self.num_samples]
 
     def set_reference(self, w: float, samples: Data) -> None:

@@ -111,5 +111,5 @@ class AttentionBlock(nn.Module):
         qkv = self.qkv(tokens).view(batch, height * width, 3, self.num_heads, -1)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         attended = scaled_dot_product_attention(query, key, value)
-        output = self.proj(attended.transpose(1, 2).flatten(2))
+        output: Tensor = self.proj(attended.transpose(1, 2).flatten(2))
         return x + output.transpose(1, 2).reshape(x.shape)

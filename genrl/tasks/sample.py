@@ -115,5 +115,5 @@ def _draw(x: torch.Tensor, labels: torch.Tensor | None, spec: DataSpec, path: Pa
     columns = min(spec.num_classes or 8, 16, len(x))
     rows = -(-len(x) // columns)
     blank = torch.full((rows * columns - len(x), *spec.shape), 1.0)
-    grid = torch.cat([x, blank]).unflatten(0, (rows, columns))
+    grid = torch.cat([x, blank]).view(rows, columns, *spec.shape)
     save_image(sample_grid(grid, [""] * rows, [""] * columns), path)
