@@ -7,7 +7,7 @@ from itertools import groupby
 
 from genrl.report.findings import Curve, curves, reference, weights
 from genrl.report.markup import Markup, element, join
-from genrl.report.reading import Run
+from genrl.report.reading import Run, as_number
 from genrl.report.svg import Plane, Point, Scale, Writer, stacked
 from genrl.report.words import significant, steps, weight
 
@@ -34,7 +34,7 @@ def quality_charts(runs: Sequence[Run], labels: Sequence[str]) -> list[Markup]:
     points = [point for lines in found.values() for line in lines for point in line.points]
     if not points:
         return []
-    floor = _number(runs[0].nested("baselines", "train_vs_held_out_frechet"))
+    floor = as_number(runs[0].nested("baselines", "train_vs_held_out_frechet"))
     floors = [floor] if len(runs) == 1 and floor else []
     x = Scale.around([p[0] for p in points], is_log=True, margin=0.06)
     y = Scale.around([*(p[1] for p in points), *floors], is_log=True, margin=0.1)
@@ -89,7 +89,7 @@ def _references(plane: Plane, run: Run, w: float | None) -> None:
         plane.rule((plane.left, height), (right, height), "reference")
         text = f"{base.stage}, {steps(base.num_steps)}"
         plane.text((right, height + 13), text, "end", "note")
-    floor = _number(run.nested("baselines", "train_vs_held_out_frechet"))
+    floor = as_number(run.nested("baselines", "train_vs_held_out_frechet"))
     if floor is not None and floor > 0:
         _, height = plane.at((plane.x.low, floor))
         plane.rule((plane.left, height), (right, height), "reference")
@@ -210,7 +210,3 @@ def _apart(counts: list[float], x: Scale) -> list[float]:
 
 def _mean(values: list[float]) -> float:
     return sum(values) / len(values)
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from genrl.report.reading import Row, Run
+from genrl.report.reading import Row, Run, as_number
 from genrl.report.words import number, steps, weight
 
 _AS_GOOD = 1.1  # a Fréchet distance larger by a tenth counts as good in the headline
@@ -99,7 +99,7 @@ def best_student(run: Run, w: float | None) -> Row | None:
 
 
 def headline(run: Run) -> str:
-    """One or two sentences made of the numbers."""
+    """A few sentences made of the numbers."""
     if not run.rows:
         if not run.metrics:
             return "Nothing has been trained or evaluated yet."
@@ -115,7 +115,7 @@ def headline(run: Run) -> str:
             f"{base.stage}, {steps(base.num_steps)}: Fréchet distance {number(base['frechet'])} "
             f"at {weight(w)}. No student has been evaluated yet."
         )
-    return f"{_sentence(run, student, base)}{_further(run, student)}"
+    return f"{_sentence(run, student, base)}{_further(run, student)} {_scale(run, base)}"
 
 
 def _sentence(run: Run, student: Row, base: Row) -> str:
@@ -151,6 +151,13 @@ def _further(run: Run, student: Row) -> str:
         return ""
     last = min(rungs, key=lambda row: row.num_steps)
     return f" With {steps(last.num_steps)}: {number(ratio(run, last), 'ratio')}."
+
+
+def _scale(run: Run, base: Row) -> str:
+    """Absolute numbers: a ratio alone would flatter the students of a bad reference."""
+    floor = as_number(run.nested("baselines", "train_vs_held_out_frechet"))
+    attainable = "" if floor is None else f"; held-out data: {number(floor)}"
+    return f"(The {base.stage}’s own distance: {number(base['frechet'])}{attainable}.)"
 
 
 def _divided(a: float | None, b: float | None) -> float | None:

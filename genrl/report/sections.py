@@ -31,7 +31,8 @@ def quality(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
         "line joins the distilled students, each at the number of steps it was made for; the "
         "dashed one is the undistilled model’s own sampler at as few steps."
     )
-    body = element("div", *charts, class_="charts") if charts else element("p", NONE_YET)
+    style = "charts pairs" if len(charts) in (2, 4) else "charts"
+    body = element("div", *charts, class_=style) if charts else element("p", NONE_YET)
     return _section("Quality against number of steps", element("p", text), body)
 
 
