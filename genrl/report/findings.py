@@ -31,12 +31,12 @@ def weights(runs: list[Run]) -> list[float | None]:
 
 def reference(run: Run, w: float | None) -> Row | None:
     """What everything at this weight is compared with: the summary says, or the most steps do."""
-    rows = [row for row in run.rows if row.w == w]
     stage, count = run.nested("reference", "stage"), run.nested("reference", "num_steps")
-    named = [r for r in rows if r.stage == stage and count in (None, r.num_steps)]
-    if named:
-        return max(named, key=lambda row: row.num_steps)
-    return max(rows, key=lambda row: row.num_steps, default=None) if stage is None else None
+    if stage is None and run.rows:
+        longest = max(run.rows, key=lambda row: row.num_steps)
+        stage, count = longest.stage, longest.num_steps
+    rows = [r for r in run.rows if (r.w, r.stage) == (w, stage) and count in (None, r.num_steps)]
+    return max(rows, key=lambda row: row.num_steps, default=None)
 
 
 def ratio(run: Run, row: Row) -> float | None:
@@ -93,8 +93,9 @@ def best_student(run: Run, w: float | None) -> Row | None:
     ]
     if not students:
         return None
-    best = max(1.0, min(value for value, _ in students))
-    as_good = [row for value, row in students if value <= _AS_GOOD * best]
+    best = min(value for value, _ in students)
+    bar = _AS_GOOD if best <= _AS_GOOD else _AS_GOOD * best
+    as_good = [row for value, row in students if value <= bar]
     return min(as_good, key=lambda row: row.num_steps)
 
 

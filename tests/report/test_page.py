@@ -149,8 +149,8 @@ def test_headline(make_run: MakeRun, tmp_path: Path) -> None:
     page = parsed([make_run()], tmp_path / "report.html")
     assert (
         "4 steps instead of 64 (4 instead of 128 network evaluations): Fréchet distance 1.05× the "
-        "teacher’s at w\u00a0=\u00a01, 28× cheaper. With 1 step: 1.93×. (The teacher’s own distance: "
-        "6.12; held-out data: 2.87.)" in page.sections["top"]
+        "teacher’s at w\u00a0=\u00a01, 28× cheaper. With 1 step: 1.93×. "
+        "(The teacher’s own distance: 6.12; held-out data: 2.87.)" in page.sections["top"]
     )
     assert "feature digits (98.6 % on held-out data)" in page.sections["top"]
 
