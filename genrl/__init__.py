@@ -1,3 +1,3 @@
-"""genrl: diffusion models, distillation, reinforcement and imitation learning from interchangeable parts."""
+"""genrl: diffusion, distillation, reinforcement and imitation learning from exchangeable parts."""
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain values only, whole or not there, checked before they are believed."""
+"""Checkpoints: tensors and plain values, whole or not there, checked before they are believed."""
 
 import zipfile
 from pathlib import Path
@@ -69,5 +69,6 @@ def _is_pickle(path: Path) -> bool:
 
 def _refused(path: Path) -> ConfigurationError:
     return ConfigurationError(
-        f"{path} is refused: it holds more than tensors and plain values, and opening it could run code"
+        f"{path} is refused: it holds more than tensors and plain values, "
+        "and opening it could run code"
     )

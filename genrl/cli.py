@@ -1,6 +1,7 @@
-"""The command ``genrl``: which words mean what, and how mistakes are reported. No mathematics, nothing heavy at import.
+"""The command ``genrl``: which words mean what, and how mistakes are reported. Imports nothing heavy.
 
-Mistakes that a user can mend end with one line on standard error and exit code 2; ``--debug`` shows the traceback.
+Mistakes that a user can mend end with one line on standard error and exit code 2; ``--debug`` shows
+the traceback.
 """
 
 import importlib
@@ -48,9 +49,9 @@ COMMANDS = {
         "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [out=]",
         "draw samples from any stage of a run, as a picture and an array",
         "genrl.commands:sample",
-        "n: number of samples; steps: sampling steps (a distilled stage knows its own); w: guidance weight;\n"
-        "stage: teacher, guided, 16 ... 1 (the last one by default); label: one class instead of all;\n"
-        "seed: of the noise; out: file name without ending.",
+        "n: number of samples; steps: sampling steps (a distilled stage knows its own);\n"
+        "w: guidance weight; stage: teacher, guided, 16 ... 1 (the last one by default);\n"
+        "label: one class instead of all; seed: of the noise; out: file name without ending.",
     ),
     "evaluate": Command(
         "RUN [n=] [w=0,1,2,4] [stage=]",
@@ -147,7 +148,8 @@ def _help() -> str:
     width = max(len(name) for name in COMMANDS)
     lines = [f"  {name:<{width}}  {command.summary}" for name, command in COMMANDS.items()]
     return (
-        "genrl: diffusion, distillation, reinforcement and imitation learning from interchangeable parts\n\n"
+        "genrl: diffusion, distillation, reinforcement and imitation learning "
+        "from interchangeable parts\n\n"
         "usage: genrl COMMAND [ARGUMENTS]\n\n" + "\n".join(lines) + "\n\n"
         "Start with: genrl train +experiment=cfg_distill\n"
         "More of a command: genrl COMMAND --help. With --debug, errors show their traceback."

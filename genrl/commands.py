@@ -27,7 +27,7 @@ def train(words: list[str]) -> None:
         raise ConfigurationError("write +experiment=... (with the plus)")
     register_configs()
     _check_options(words)
-    # Hydra reads sys.argv; Lightning's DDP launcher starts it again: give it back inside of the task.
+    # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back inside the task.
     original = sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"
 
@@ -83,7 +83,8 @@ def _check_options(words: Sequence[str]) -> None:
                 if option not in (*names[match[1]], "null"):
                     kind, known = match[1], names[match[1]]
                     raise ConfigurationError(
-                        f"no {kind} is called '{option}'.{suggest(option, known)} Available: {', '.join(known)}"
+                        f"no {kind} is called '{option}'.{suggest(option, known)} "
+                        f"Available: {', '.join(known)}"
                     )
 
 

@@ -1,7 +1,8 @@
 """Composing a run's config with Hydra, and its saved form: plain YAML.
 
-Options of a config group are the registered components of that kind; their schemas are stored in Hydra's ConfigStore, so that
-types and names are checked by Hydra and nothing is written twice. YAML under ``conf/`` holds what is chosen.
+Options of a config group are the registered components of that kind; their schemas are stored in
+Hydra's ConfigStore, so that types and names are checked by Hydra and nothing is written twice. YAML
+under ``conf/`` holds what is chosen.
 """
 
 import importlib
@@ -28,7 +29,7 @@ PACKAGES = ("genrl", "torch", "torchvision", "lightning", "hydra-core", "omegaco
 
 @dataclass
 class Training:
-    """How the network is trained; ``updates`` and ``learning_rate`` are those of the first stage."""
+    """How a network is trained; ``updates`` and ``learning_rate`` are the first stage's."""
 
     updates: int = 2000
     learning_rate: float = 1e-3
@@ -174,7 +175,10 @@ def _unknown_key(key: str, reason: str, config_names: Mapping[str, list[str]]) -
     match = re.search(r"Key '(\w+)' not in '(\w+)'", reason)
     if match and match[2] != "RunConfig":
         known = _known_parameters(match[2])
-        return f"{parent} has no parameter '{name}'.{suggest(name, known)} Parameters: {', '.join(known)}"
+        return (
+            f"{parent} has no parameter '{name}'.{suggest(name, known)} "
+            f"Parameters: {', '.join(known)}"
+        )
     first = key.split(".")[0]
     hint = suggest(first, words) if first not in words else ""
     return f"the config has no key '{key}'.{hint}"
@@ -198,13 +202,15 @@ def instantiate(config: Mapping[str, Any], *args: Any, **more: Any) -> Any:
     """Construct a foreign class named by ``_target_``: a trainer, a logger or an optimizer.
 
     Raises:
-        ConfigurationError: if the target lies outside of `ALLOWED_TARGETS`, does not exist, or refuses its arguments.
+        ConfigurationError: if the target lies outside of `ALLOWED_TARGETS`, does not exist, or
+            refuses its arguments.
     """
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     target = str(config.get("_target_", ""))
     if not target.startswith(ALLOWED_TARGETS):
         raise ConfigurationError(
-            f"_target_ '{target}' is not allowed; it must begin with one of: {', '.join(ALLOWED_TARGETS)}"
+            f"_target_ '{target}' is not allowed; "
+            f"it must begin with one of: {', '.join(ALLOWED_TARGETS)}"
         )
     module, _, name = target.rpartition(".")
     try:
@@ -218,7 +224,7 @@ def instantiate(config: Mapping[str, Any], *args: Any, **more: Any) -> Any:
 
 
 def config_names() -> dict[str, list[str]]:
-    """The options of every config group: registered components, and the YAML files of genrl and the plugins."""
+    """The options of every config group: registered components and YAML files, plugins included."""
     names = {kind: set(registry.names()) for kind, registry in registries().items()}
     packages = ["genrl.conf", *(p.config_package for p in load_components() if p.config_package)]
     for package in packages:

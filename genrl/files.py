@@ -9,7 +9,7 @@ from genrl.registry import ConfigurationError, suggest
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
-    """Write to a temporary name beside ``path``, sync, rename; a failure leaves the old file as it was.
+    """Write to a temporary name beside ``path``, sync, rename; a failure leaves the old file.
 
     Raises:
         ConfigurationError: if the disk is full or the folder cannot be written.

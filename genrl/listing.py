@@ -47,7 +47,8 @@ def describe_component(path: str) -> str:
     component = registries()[kind].get(name)
     parameters = registries()[kind].parameters(name)
     lines = [
-        f"{kind}.{name}: {component.__module__}.{component.__qualname__}  [{' '.join(origin(component))}]",
+        f"{kind}.{name}: {component.__module__}.{component.__qualname__}  "
+        f"[{' '.join(origin(component))}]",
         "",
         inspect.getdoc(component) or "",
         "",

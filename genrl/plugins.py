@@ -1,7 +1,8 @@
 """Where components come from: genrl's own packages and the distributions that plug in.
 
-A plugin is an installed distribution with an entry point in the group ``genrl.plugins`` that names a module. Importing
-the module registers its components; a ``conf`` package beside it (experiments, variants) joins Hydra's search path.
+A plugin is an installed distribution with an entry point in the group ``genrl.plugins`` that names
+a module. Importing the module registers its components; a ``conf`` package beside it (experiments,
+variants) joins Hydra's search path.
 """
 
 import importlib
@@ -51,7 +52,8 @@ def load_components() -> tuple[Plugin, ...]:
     """Import genrl's components and every plugin, once in a process.
 
     Raises:
-        ConfigurationError: if a plugin cannot be imported or takes a name that exists; it says which plugin.
+        ConfigurationError: if a plugin cannot be imported or takes a name that exists; it says
+            which plugin.
     """
     for package in CORE_PACKAGES:
         importlib.import_module(package)
@@ -68,15 +70,17 @@ def load_components() -> tuple[Plugin, ...]:
             importlib.import_module(plugin.module)
         except Exception as error:
             raise ConfigurationError(
-                f"the plugin '{plugin.entry_point}' of {plugin.distribution} {plugin.version} cannot be loaded: "
-                f"{type(error).__name__}: {error}. Mend it or uninstall it: pip uninstall {plugin.distribution}"
+                f"the plugin '{plugin.entry_point}' of {plugin.distribution} {plugin.version} "
+                "cannot be loaded: "
+                f"{type(error).__name__}: {error}. "
+                f"Mend it or uninstall it: pip uninstall {plugin.distribution}"
             ) from error
         plugins.append(plugin)
     return tuple(plugins)
 
 
 def origin(component: type) -> tuple[str, str]:
-    """Distribution and version that a component comes from; its module where it belongs to no distribution."""
+    """Distribution and version that a component comes from, or its module where there is none."""
     top = component.__module__.split(".")[0]
     for plugin in load_components():
         if plugin.module.split(".")[0] == top:

@@ -1,8 +1,9 @@
 """A registry of interchangeable components, with a parameter schema made from each constructor.
 
-A kind of component (schedule, sampler, ...) has one `Registry`. Positional constructor arguments are collaborators
-that code passes; keyword-only arguments are parameters that a config may set. Nothing else describes a component:
-types, defaults, config groups, error messages and ``genrl list`` all come from the constructor. Imports no torch.
+A kind of component (schedule, sampler, ...) has one `Registry`. Positional constructor arguments
+are collaborators that code passes; keyword-only arguments are parameters that a config may set.
+Nothing else describes a component: types, defaults, config groups, error messages and ``genrl
+list`` all come from the constructor. Imports no torch.
 """
 
 import copy
@@ -41,7 +42,7 @@ def registries() -> dict[str, "Registry[Any]"]:
 
 @dataclasses.dataclass(frozen=True)
 class Parameter:
-    """A keyword-only constructor argument: its name, annotation and default (``...`` where it must be given)."""
+    """A keyword-only constructor argument; its default is ``...`` where it must be given."""
 
     name: str
     annotation: Any
@@ -83,11 +84,13 @@ class Registry(Generic[T]):
             other = self._components.get(name)
             if other is not None and _path(other) != _path(component):
                 raise ConfigurationError(
-                    f"{self.kind} '{name}' is registered twice: by {_path(other)} and by {_path(component)}"
+                    f"{self.kind} '{name}' is registered twice: "
+                    f"by {_path(other)} and by {_path(component)}"
                 )
             if "name" in {parameter.name for parameter in _parameters(component)}:
                 raise ConfigurationError(
-                    f"{self.kind} '{name}': a parameter cannot be called 'name', which names the component"
+                    f"{self.kind} '{name}': a parameter cannot be called 'name', "
+                    "which names the component"
                 )
             self._components[name] = component
             return component
@@ -143,8 +146,8 @@ class Registry(Generic[T]):
             collaborators: the positional arguments of the constructor.
 
         Raises:
-            ConfigurationError: on an unknown name or parameter, a value of the wrong type, a missing value, or a
-                value that the constructor refuses.
+            ConfigurationError: on an unknown name or parameter, a value of the wrong type, a
+                missing value, or a value that the constructor refuses.
         """
         name, given = self._split(config)
         component, parameters = self.get(name), self.parameters(name)
@@ -189,7 +192,8 @@ class Registry(Generic[T]):
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
             raise ConfigurationError(
-                f"{self.kind} '{name}' needs a value for '{missing[0]}': give {self.kind}.{missing[0]}=..."
+                f"{self.kind} '{name}' needs a value for '{missing[0]}': "
+                f"give {self.kind}.{missing[0]}=..."
             )
         values = OmegaConf.to_container(merged)
         assert isinstance(values, dict)

@@ -13,7 +13,7 @@ from genrl.registry import ConfigurationError, suggest
 
 
 class RunFolder:
-    """``config.yaml  versions.yaml  checkpoints/  samples/  metrics.csv  summary.json  report.html``.
+    """``config.yaml versions.yaml checkpoints/ samples/ metrics.csv summary.json report.html``.
 
     Args:
         path: of the folder; it need not exist.
@@ -39,7 +39,8 @@ class RunFolder:
         folder = cls(path)
         if (path / "config.yaml").exists():
             raise ConfigurationError(
-                f"{path} holds a run already: go on with it (genrl resume {path}) or choose another hydra.run.dir"
+                f"{path} holds a run already: go on with it (genrl resume {path}) "
+                "or choose another hydra.run.dir"
             )
         write_text(path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
         write_text(path / "versions.yaml", yaml.safe_dump(versions(), sort_keys=False))
@@ -87,7 +88,8 @@ class RunFolder:
         stage = finished[-1] if stage is None else stage
         if stage not in finished:
             raise ConfigurationError(
-                f"{self.path} has no finished stage '{stage}'.{suggest(stage, finished)} Stages: {', '.join(finished)}"
+                f"{self.path} has no finished stage '{stage}'.{suggest(stage, finished)} "
+                f"Stages: {', '.join(finished)}"
             )
         return checkpoints.load(self.stage_checkpoint(stage))
 

@@ -20,7 +20,8 @@ class DataSpec:
 
     Args:
         shape: of one example: (channels, height, width) or (features,).
-        num_classes: number of labels; 0 without labels. The null label of guidance is ``num_classes`` itself.
+        num_classes: number of labels; 0 without labels. The null label of guidance is
+            ``num_classes`` itself.
     """
 
     shape: tuple[int, ...]

@@ -32,7 +32,7 @@ class RunContext:
 
 
 class StageCallback(Callback):
-    """A Lightning callback with three more hooks, called by `StagesCallback` in the order of the callbacks.
+    """A Lightning callback with three more hooks, which `StagesCallback` calls in order.
 
     Stateless ones need no more; the others keep their state in Lightning's ``state_dict``.
     """

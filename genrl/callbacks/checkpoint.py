@@ -41,10 +41,11 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 @callbacks.register("checkpoint")
 class CheckpointCallback(StageCallback):
-    """Writes ``last.ckpt`` every so many updates and at each stage's end, and the student of each finished stage.
+    """Writes ``last.ckpt`` every so many updates, and the student of each finished stage.
 
     Args:
-        context: of the run; its config is stored in each stage's checkpoint, which can be opened alone.
+        context: of the run; its config is stored in each stage's checkpoint, which can be opened
+            alone.
         every: updates between two writes of ``last.ckpt``, >= 1.
     """
 

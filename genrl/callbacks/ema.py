@@ -18,7 +18,7 @@ from genrl.modules import DiffusionModule
 
 @callbacks.register("ema")
 class EMACallback(StageCallback):
-    """Moving averages of the weights for the stages that ask for one; the first decay's becomes the student.
+    """Moving averages of the weights; the first one becomes the student where a stage asks.
 
     Args:
         context: of the run.
@@ -35,7 +35,7 @@ class EMACallback(StageCallback):
         self.averages: dict[float, dict[str, Tensor]] = {}
 
     def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
-        """Begin at the student's weights, unless a checkpoint of the same stage brought averages."""
+        """Begin at the student's weights, unless a checkpoint of this stage brought averages."""
         if not stage.use_ema:
             self.averages = {}
         elif not self.averages:
@@ -58,7 +58,7 @@ class EMACallback(StageCallback):
             torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], rate)
 
     def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
-        """The student takes the first average; the others stay readable until the next stage starts."""
+        """The student takes the first average; all are kept until the next stage starts."""
         if self.averages:
             module.denoiser.load_state_dict(self.averages[self.decays[0]], strict=False)
 

@@ -1,7 +1,7 @@
 """Training metrics: ``metrics.csv`` in the run folder, and whatever loggers the config chose.
 
-A row every so many updates holds means over those updates. The file is a function of the run's config: it holds no times, and a
-resumed run cuts off what was written after its checkpoint.
+A row every so many updates holds means over those updates. The file is a function of the run's
+config: it holds no times, and a resumed run cuts off what was written after its checkpoint.
 """
 
 import csv
@@ -84,7 +84,7 @@ class MetricsCallback(StageCallback):
 
 
 def to_csv(rows: list[Row]) -> str:
-    """Rows as text; columns in the order of their first appearance, floats with all their digits."""
+    """Rows as text; columns in order of first appearance, floats with all their digits."""
     columns = list(dict.fromkeys(["update", "stage", *(name for row in rows for name in row)]))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")

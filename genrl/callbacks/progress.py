@@ -83,7 +83,8 @@ class ProgressCallback(StageCallback):
             size = trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
             left = (module.total_updates - module.updates) * size / speed
             self.say(
-                f"stage {stage.name}  update {module.updates}/{module.total_updates}  loss {self._loss(module)}  "
+                f"stage {stage.name}  update {module.updates}/{module.total_updates}  "
+                f"loss {self._loss(module)}  "
                 f"{speed:.0f} images/s  {left / 60:.1f} min of training left"
             )
 

@@ -1,4 +1,4 @@
-"""Leads a run through its stages, by the number of updates alone: the same on every rank and after every resume."""
+"""Leads a run through its stages by the number of updates alone: on every rank, after every resume."""
 
 import math
 from typing import Any
@@ -17,7 +17,8 @@ class StagesCallback(Callback):
     Args:
         followers: called at the end of updates and stages, in this order.
         last_checkpoint: how to name the last good checkpoint when training diverges.
-        check_every: updates between two checks where checking waits for the device (not on the CPU).
+        check_every: updates between two checks where checking waits for the device (not on the
+            CPU).
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class StagesCallback(Callback):
                 follower.on_stage_start(trainer, pl_module, pl_module.stage)
 
     def _check(self, module: DiffusionModule, stage: str, is_stage_end: bool) -> None:
-        """NaN and infinity survive addition, so that one look at a sum is a look at many updates."""
+        """NaN and infinity survive addition: one look at a sum is a look at many updates."""
         value = module.metrics["loss"] + module.metrics["gradient_norm"]
         self._suspect = value if self._suspect is None else self._suspect + value
         on_cpu = value.device.type == "cpu"
@@ -63,7 +64,8 @@ class StagesCallback(Callback):
         if not math.isfinite(self._suspect.item()):
             after = "" if on_cpu else f" or in the {self.check_every} before it"
             raise DivergenceError(
-                f"loss or gradient became NaN or infinite in the stage '{stage}', update {module.updates}{after}; "
+                f"loss or gradient became NaN or infinite in the stage '{stage}', "
+                f"update {module.updates}{after}; "
                 f"the last good checkpoint is {self.last_checkpoint}. "
                 "Lower the learning rate, or look for NaN in the data"
             )

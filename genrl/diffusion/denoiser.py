@@ -1,4 +1,4 @@
-"""Network + noise schedule + parameterization = a denoiser, the object that the whole framework shares."""
+"""Network + noise schedule + parameterization = a denoiser, which the whole framework shares."""
 
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from genrl.typing import Batch, Data, Labels
 
 
 class ConditionalDenoise(Protocol):
-    """Anything that predicts x and ε from noisy data: a trained `Denoiser` or a closed form of ``analytic``."""
+    """Anything that predicts x and ε: a trained `Denoiser` or a closed form of ``analytic``."""
 
     def __call__(
         self, z: Data, t: Batch, label: Labels | None = None, w: Batch | None = None

@@ -1,7 +1,8 @@
 """Draws labelled samples whose noise belongs to the sample's index.
 
-Sample i has the class i mod num_classes and the noise of its own generator: the same picture comes out at every stage, batch size, rank
-and number of devices, up to what the model and the sampler do to it.
+Sample i has the class i mod num_classes and the noise of its own generator: the same picture comes
+out at every stage, batch size, rank and number of devices, up to what the model and the sampler do
+to it.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,7 @@
 """Standard normal noise from one generator, or from one generator for each example.
 
-A generator for each example ties the noise to the example's index, so that the same sample comes out whatever the batch
-size, the rank or the number of devices.
+A generator for each example ties the noise to the example's index, so that the same sample comes
+out whatever the batch size, the rank or the number of devices.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ def randn(
 
     Args:
         shape: of the result.
-        generator: one for all, or a sequence of one for each example; the noise is drawn where the generator lives and
-            then moved.
+        generator: one for all, or a sequence of one for each example; the noise is drawn where the
+            generator lives and then moved.
         dtype: of the result.
         device: of the result.
 

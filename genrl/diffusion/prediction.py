@@ -2,8 +2,9 @@
 
 z = α x + σ ε,  v = α ε - σ x,  score = -ε / σ,  velocity = ε - x
 
-The pair (x, ε) is the state. Whoever makes a prediction knows the noisy z; one of the two follows from the other
-through z, and dividing by the larger of α and σ is left to the constructor that fits.
+The pair (x, ε) is the state. Whoever makes a prediction knows the noisy z; one of the two follows
+from the other through z, and dividing by the larger of α and σ is left to the constructor that
+fits.
 """
 
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Prediction:
 
     @classmethod
     def from_v(cls, v: Data, z: Data, level: NoiseLevel) -> "Prediction":
-        """x = (α z - σ v) / (α² + σ²),  ε = (σ z + α v) / (α² + σ²); no division by either of them alone."""
+        """x = (α z - σ v) / (α² + σ²),  ε = (σ z + α v) / (α² + σ²): no division by one alone."""
         norm = level.alpha**2 + level.sigma**2
         x = (level.alpha * z - level.sigma * v) / norm
         return cls(x, (level.sigma * z + level.alpha * v) / norm, level)

@@ -1,8 +1,8 @@
 """Measures what a stage of a run generates, always on the same noise, and draws it.
 
-For each guidance weight and number of steps: Fréchet distance to training and held-out data, precision and recall, class
-accuracy, distance to the nearest training example, and the paired RMSE to the reference (the first stage's own sampler at the
-most steps) on the same noise.
+For each guidance weight and number of steps: Fréchet distance to training and held-out data,
+precision and recall, class accuracy, distance to the nearest training example, and the paired RMSE
+to the reference (the first stage's own sampler at the most steps) on the same noise.
 """
 
 import time
@@ -32,7 +32,8 @@ Gather = Callable[[Tensor], Tensor]
 class Row:
     """One line of ``summary.json``: a stage at a number of steps and a guidance weight.
 
-    ``seconds_per_image`` is wall-clock time on one device; everything else is a function of the weights and the seed.
+    ``seconds_per_image`` is wall-clock time on one device; everything else is a function of the
+    weights and the seed.
     """
 
     name: str
@@ -122,7 +123,7 @@ class Evaluator:
         return self._join(samples), seconds
 
     def _join(self, samples: Data) -> Data:
-        """Interleave the ranks' samples; a rank with one sample less repeats its last and is cut."""
+        """Interleave the ranks' samples; a rank with one less repeats its last, which is cut."""
         assert self.gather is not None
         share = -(-self.num_samples // self.world_size)
         padding = samples[-1:].expand(share - len(samples), *samples.shape[1:])

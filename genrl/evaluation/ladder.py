@@ -1,4 +1,4 @@
-"""Evaluates the stages of a run one after the other and keeps ``summary.json`` and ``samples/`` up to date."""
+"""Evaluates the stages of a run in turn and keeps ``summary.json`` and ``samples/`` up to date."""
 
 import io
 from collections.abc import Callable, Sequence
@@ -27,7 +27,8 @@ class Plan:
     Args:
         w: guidance weights.
         reference_steps: of the first stage's own sampler; everything is compared with it.
-        teacher_steps: fewer steps at which the first stage's own sampler is measured beside the students.
+        teacher_steps: fewer steps at which the first stage's own sampler is measured beside the
+            students.
         guided_steps: at which a student that takes any number of steps is measured.
     """
 

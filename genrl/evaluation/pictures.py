@@ -16,7 +16,7 @@ MAX_CLASSES = 10
 
 
 class Pictures:
-    """Draws grids with a class per row and a guidance weight per column; points for two-dimensional data.
+    """Draws grids with a class per row and a weight per column; points for 2-D data.
 
     Args:
         folder: of the run.
@@ -28,7 +28,7 @@ class Pictures:
         self.folder, self.spec, self.class_names = folder, spec, class_names
 
     def draw(self, stage: str, steps: int, samples: Mapping[float, Data], train: Data) -> None:
-        """The grid of a stage at a number of steps, and its samples above their nearest training images."""
+        """The grid of a stage at a number of steps, and samples above their nearest images."""
         name = f"{stage}_{steps}steps"
         caption = f"{stage}: {steps} step{'s' * (steps > 1)}"
         self._save(f"{name}.png", samples, caption)

@@ -1,7 +1,8 @@
-"""The LightningModule of a diffusion run: a student, its frozen teacher, and the stages it goes through.
+"""The LightningModule of a diffusion run: a student, its frozen teacher, and their stages.
 
-Everything random in an update comes from a seed made of (run seed, rank, number of the update), so that an update is a pure function
-of the weights, the optimizer's state and its number: a resumed run repeats an uninterrupted one bit for bit.
+Everything random in an update comes from a seed made of (run seed, rank, number of the update), so
+that an update is a pure function of the weights, the optimizer's state and its number: a resumed
+run repeats an uninterrupted one bit for bit.
 """
 
 import copy
@@ -138,6 +139,6 @@ class DiffusionModule(LightningModule):
         self.updates = int(stored["updates"])
         if self.stage.name != stored["stage"]:
             raise ConfigurationError(
-                f"the checkpoint was written in the stage '{stored['stage']}', but update {self.updates} of this config "
-                f"lies in '{self.stage.name}': resume with the config that the run was started with"
+                f"the checkpoint was written in the stage '{stored['stage']}', but update "
+                f"{self.updates} of this config lies in '{self.stage.name}': resume with the config that the run was started with"
             )

@@ -1,7 +1,7 @@
 """Building blocks of the U-Net: residual block, self-attention, resampling.
 
-Dhariwal & Nichol 2021 (ADM). Every residual branch ends in a layer that starts at zero, so that a new block is the identity
-(times a skip projection) and a new network outputs zero.
+Dhariwal & Nichol 2021 (ADM). Every residual branch ends in a layer that starts at zero, so that a
+new block is the identity (times a skip projection) and a new network outputs zero.
 """
 
 from typing import TypeVar
@@ -21,7 +21,7 @@ def zeroed(layer: M) -> M:
 
 
 def normalization(channels: int) -> nn.GroupNorm:
-    """Group normalization with 32 groups, or fewer where there are fewer than 64 channels (two or more a group)."""
+    """Group normalization with 32 groups, or fewer where a group would have one channel."""
     groups = min(32, max(channels // 2, 1))
     while channels % groups:
         groups -= 1
@@ -29,7 +29,7 @@ def normalization(channels: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions, the second one modulated by the condition: x + conv(SiLU((1 + s) · norm(conv(...)) + b)).
+    """Two convolutions and a condition: x + conv(SiLU((1 + s) · norm(conv(...)) + b)).
 
     Args:
         in_channels: of the input.
@@ -59,7 +59,7 @@ class ResidualBlock(nn.Module):
         self.resample = Resample(resample)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        """x: (batch, in_channels, height, width); embedding: (batch, embedding_features), already activated."""
+        """x: (batch, in_channels, height, width); embedding: (batch, features), activated."""
         hidden = self.conv1(self.resample(silu(self.norm1(x))))
         scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, dim=1)
         hidden = torch.addcmul(shift, self.norm2(hidden), 1 + scale)
@@ -97,7 +97,8 @@ class AttentionBlock(nn.Module):
         super().__init__()
         if channels % head_channels:
             raise ValueError(
-                f"head_channels={head_channels} does not divide the {channels} channels of an attention block"
+                f"head_channels={head_channels} does not divide the {channels} channels "
+                "of an attention block"
             )
         self.num_heads = channels // head_channels
         self.norm = normalization(channels)

@@ -1,7 +1,8 @@
 """Embeddings of log-SNR, guidance weight and class.
 
-Sinusoidal features of a scalar s at geometric frequencies f_k, k = 0 ... n/2 - 1: [sin(f_k s), cos(f_k s)].
-Vaswani et al. 2017; for λ through the angle of the cosine schedule, Salimans & Ho 2022.
+Sinusoidal features of a scalar s at geometric frequencies f_k, k = 0 ... n/2 - 1: [sin(f_k s),
+cos(f_k s)]. Vaswani et al. 2017; for λ through the angle of the cosine schedule, Salimans & Ho
+2022.
 """
 
 import math
@@ -45,8 +46,9 @@ class ConditionEmbedding(nn.Module):
 
     e = W_2 SiLU(W_1 φ(angle(λ)) + P ψ(w)) + class,  angle(λ) = 1000 · arctan(e^{-λ/2}) / (π/2)
 
-    The angle is the time of the cosine schedule, whatever the schedule is, in the units of a thousand steps. P starts at zero: a
-    network that has never seen a guidance weight gives the same output for all of them (Meng et al. 2022, section 3.1).
+    The angle is the time of the cosine schedule, whatever the schedule is, in the units of a
+    thousand steps. P starts at zero: a network that has never seen a guidance weight gives the same
+    output for all of them (Meng et al. 2022, section 3.1).
 
     Args:
         features: of the result.

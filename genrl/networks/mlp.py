@@ -32,7 +32,7 @@ class _Layer(nn.Module):
 
 @networks.register("mlp")
 class MLP(Network):
-    """Residual perceptron whose layers are scaled and shifted by the condition; its output starts at zero.
+    """Residual perceptron with scale and shift from the condition; its output starts at 0.
 
     Args:
         spec: data of any shape; it is flattened.

@@ -1,8 +1,8 @@
 """The U-Net of image diffusion (ADM family).
 
-Residual blocks whose scale and shift come from the condition, self-attention at chosen resolutions, skip
-connections from every encoder block to its decoder block. Dhariwal & Nichol 2021, with the log-SNR, class and
-guidance-weight conditions of Salimans & Ho 2022 and Meng et al. 2022.
+Residual blocks whose scale and shift come from the condition, self-attention at chosen resolutions,
+skip connections from every encoder block to its decoder block. Dhariwal & Nichol 2021, with the
+log-SNR, class and guidance-weight conditions of Salimans & Ho 2022 and Meng et al. 2022.
 """
 
 from collections.abc import Iterator
@@ -25,7 +25,8 @@ class UNet(Network):
         spec: images (channels, height, width).
         num_outputs: output channels for each channel of data.
         channels: at the highest resolution.
-        channel_multipliers: one for each resolution, highest first; each further one halves height and width.
+        channel_multipliers: one for each resolution, highest first; each further one halves height
+            and width.
         num_blocks: residual blocks at each resolution of the encoder (the decoder has one more).
         attention_resolutions: heights in pixels at which each block is followed by attention.
         head_channels: channels of an attention head.
@@ -131,6 +132,7 @@ def _check(spec: DataSpec, channel_multipliers: tuple[int, ...]) -> None:
     divisor = 2 ** (len(channel_multipliers) - 1)
     if spec.shape[1] % divisor or spec.shape[2] % divisor:
         raise ValueError(
-            f"images of {spec.shape[1]}x{spec.shape[2]} cannot be halved {len(channel_multipliers) - 1} times; "
+            f"images of {spec.shape[1]}x{spec.shape[2]} cannot be halved "
+            f"{len(channel_multipliers) - 1} times; "
             f"give fewer channel_multipliers or a size that is a multiple of {divisor}"
         )

@@ -108,7 +108,7 @@ def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> Diffusi
     """The LightningModule with fresh weights."""
     if config["distill"] is not None and not spec.num_classes:
         raise ConfigurationError(
-            "guided distillation needs labelled data: a class folder for each label, or distill=null"
+            "guided distillation needs labelled data: a folder for each class, or distill=null"
         )
     denoiser = build_denoiser(config, spec)
     training = config["training"]

@@ -32,7 +32,7 @@ def make_evaluation(
     world_size: int = 1,
     gather: Callable[[Tensor], Tensor] | None = None,
 ) -> LadderEvaluation:
-    """An evaluation with a fitted feature; at most 10,000 training and held-out examples are compared with."""
+    """An evaluation with a fitted feature, against at most 10,000 real examples of each split."""
     train, train_labels = _real(data.train())
     held_out_set = data.held_out()
     held_out, held_out_labels = (None, None) if held_out_set is None else _real(held_out_set)

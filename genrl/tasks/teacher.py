@@ -1,4 +1,4 @@
-"""A trained model that takes the place of the first stage: ``teacher=<run folder or checkpoint>``."""
+"""A trained model in place of the first stage: ``teacher=<run folder or checkpoint>``."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ class Teacher:
         return Stage("teacher", {"name": "denoising"}, 1, 1.0)
 
     def adapt(self, config: Config) -> Config:
-        """The config with the teacher's network, schedule and parameterization: students have its form."""
+        """The config with the teacher's network, schedule and parameterization, for students."""
         own = self.checkpoint["genrl"]["config"]
         teacher = str(self.path.resolve())
         return {**config, **{key: own[key] for key in MODEL_KEYS}, "teacher": teacher}
@@ -48,7 +48,8 @@ class Teacher:
         spec = module.denoiser.network.spec
         if own != spec:
             raise ConfigurationError(
-                f"the teacher {self.path} was trained on data of shape {own.shape} with {own.num_classes} classes; "
+                f"the teacher {self.path} was trained on data of shape {own.shape} "
+                f"with {own.num_classes} classes; "
                 f"this run's data has shape {spec.shape} and {spec.num_classes} classes"
             )
         module.denoiser.load_state_dict(self.checkpoint["state_dict"])
@@ -70,6 +71,7 @@ def load_teacher(path: Path) -> Teacher:
     about = checkpoint["genrl"]
     if "config" not in about or about.get("is_guided") or about.get("num_steps") is not None:
         raise ConfigurationError(
-            f"{path} is not the checkpoint of a teacher stage; give a run folder or its checkpoints/teacher.ckpt"
+            f"{path} is not the checkpoint of a teacher stage; "
+            "give a run folder or its checkpoints/teacher.ckpt"
         )
     return Teacher(path, checkpoint)

@@ -78,7 +78,7 @@ def resume(path: Path) -> RunFolder:
 
 
 def newest_checkpoint(folder: RunFolder) -> Path | None:
-    """``last.ckpt``, or the one before it where the last is damaged; None before the first was written.
+    """``last.ckpt``, or the one before it where that is damaged; None where there is neither.
 
     Raises:
         ConfigurationError: if both are damaged.
@@ -140,7 +140,7 @@ def _fit(
 
 
 def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[StageCallback]:
-    """EMA first, for the others look at the averaged weights; the checkpoint last, for it closes a stage."""
+    """EMA first, for the others look at averaged weights; the checkpoint last: it closes a stage."""
     built: list[StageCallback] = []
 
     def say(text: str) -> None:

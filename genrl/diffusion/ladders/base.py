@@ -50,7 +50,7 @@ class Position:
 
 
 def position(stages: Sequence[Stage], update: int) -> Position:
-    """The stage of an update, a pure function of the count; the end of the last stage belongs to it.
+    """The stage of an update, a pure function of the count; the run's end is in the last.
 
     Args:
         stages: of the run.

@@ -1,7 +1,8 @@
 """The ladder of guided distillation: guided → start → ... → end steps.
 
-Stage 1 puts the guidance weight into the student (Meng et al. 2022, algorithm 1); each further stage divides the number of sampling
-steps by a factor (Salimans & Ho 2022, algorithm 2; Meng et al. 2022, algorithm 2). No EMA, as in both papers.
+Stage 1 puts the guidance weight into the student (Meng et al. 2022, algorithm 1); each further
+stage divides the number of sampling steps by a factor (Salimans & Ho 2022, algorithm 2; Meng et al.
+2022, algorithm 2). No EMA, as in both papers.
 """
 
 from genrl.diffusion.ladders.base import Ladder, Stage, ladders
@@ -9,10 +10,11 @@ from genrl.diffusion.ladders.base import Ladder, Stage, ladders
 
 @ladders.register("progressive")
 class ProgressiveLadder(Ladder):
-    """Guided distillation, then progressive distillation from ``start`` sampling steps down to ``end``.
+    """Guided distillation, then progressive distillation from ``start`` steps to ``end``.
 
     Args:
-        start: sampling steps of the first progressive student; its teacher takes ``factor`` times as many.
+        start: sampling steps of the first progressive student; its teacher takes ``factor`` times
+            as many.
         end: sampling steps of the last one.
         factor: by which each stage divides the number of steps, >= 2.
         w_min: lowest guidance weight, >= -1.
@@ -21,7 +23,8 @@ class ProgressiveLadder(Ladder):
         guided_learning_rate: at its start.
         updates: length of each progressive stage.
         learning_rate: at the start of each progressive stage.
-        last_updates: length of the stages with at most two steps, which are the hardest; None takes ``updates``.
+        last_updates: length of the stages with at most two steps, which are the hardest; None takes
+            ``updates``.
 
     Raises:
         ValueError: if ``end`` cannot be reached from ``start`` by dividing by ``factor``.
