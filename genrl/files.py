@@ -8,7 +8,7 @@ from typing import IO
 from genrl.registry import ConfigurationError, suggest
 
 
-def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
+def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     """Write to a temporary name beside ``path``, sync, rename; a failure leaves the old file.
 
     Raises:
@@ -33,13 +33,14 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], None]) -> None:
         raise
 
 
+def write_bytes(path: Path, content: bytes) -> None:
+    """`write_whole` of what is in memory already."""
+    write_whole(path, lambda file: file.write(content))
+
+
 def write_text(path: Path, text: str) -> None:
-    """`write_whole` for text."""
-    write_whole(path, lambda file: _ignore(file.write(text.encode())))
-
-
-def _ignore(_: object) -> None:
-    return None
+    """`write_whole` of text."""
+    write_bytes(path, text.encode())
 
 
 def existing(path: Path, what: str) -> Path:

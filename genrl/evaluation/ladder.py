@@ -12,7 +12,7 @@ from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.drawing import SampleDrawer
 from genrl.evaluation.evaluator import Evaluator, Row
 from genrl.evaluation.pictures import Pictures
-from genrl.files import write_whole
+from genrl.files import write_bytes
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.typing import Data
@@ -137,7 +137,7 @@ class LadderEvaluation:
         buffer = io.BytesIO()
         arrays = {str(w): x.numpy() for w, x in self.evaluator.references.items()}
         np.savez(buffer, **arrays)  # type: ignore[arg-type]
-        write_whole(self._reference_file, lambda file: _discard(file.write(buffer.getvalue())))
+        write_bytes(self._reference_file, buffer.getvalue())
 
     def _restore_references(self) -> None:
         if not self._reference_file.exists():
@@ -151,10 +151,6 @@ class LadderEvaluation:
             raise ConfigurationError(
                 f"{self._reference_file} is damaged: {error}; delete it"
             ) from error
-
-
-def _discard(_: object) -> None:
-    return None
 
 
 def _key(row: dict[str, Any]) -> tuple[str, int, float]:

@@ -10,7 +10,7 @@ import torch
 from genrl.diffusion import SampleDrawer
 from genrl.diffusion.drawing import class_of
 from genrl.evaluation.grid import sample_grid, save_image, scatter_grid
-from genrl.files import write_whole
+from genrl.files import write_bytes
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Drawers, build_denoiser
@@ -103,7 +103,7 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, Path]:
     buffer = io.BytesIO()
     label = np.full(options.n, -1) if labels is None else labels.numpy()
     np.savez_compressed(buffer, x=x.numpy(), label=label)
-    write_whole(array, lambda file: None if file.write(buffer.getvalue()) else None)
+    write_bytes(array, buffer.getvalue())
     return picture, array
 
 

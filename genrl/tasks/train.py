@@ -140,7 +140,7 @@ def _fit(
 
 
 def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[StageCallback]:
-    """EMA first, for the others look at averaged weights; the checkpoint last: it closes a stage."""
+    """EMA first, for others look at averaged weights; the checkpoint last: it closes a stage."""
     built: list[StageCallback] = []
 
     def say(text: str) -> None:
