@@ -1,4 +1,4 @@
-"""The command ``genrl``: which words mean what, and how mistakes are reported. Imports nothing heavy.
+"""The command ``genrl``: its words and how mistakes are reported. Imports nothing heavy.
 
 Mistakes that a user can mend end with one line on standard error and exit code 2; ``--debug`` shows
 the traceback.

@@ -80,7 +80,7 @@ def _check_options(words: Sequence[str]) -> None:
         match = re.fullmatch(r"\+?([\w]+)(?:@[\w.]+)?=([\w,./-]+)", word)
         if match and match[1] in names:
             for option in match[2].split(","):
-                if option not in (*names[match[1]], "null"):
+                if option not in names[match[1]]:
                     kind, known = match[1], names[match[1]]
                     raise ConfigurationError(
                         f"no {kind} is called '{option}'.{suggest(option, known)} "

@@ -8,18 +8,22 @@ under ``conf/`` holds what is chosen.
 import importlib
 import importlib.resources
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import yaml
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
+from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from genrl.plugins import load_components, origin
 from genrl.registry import ConfigurationError, registries, suggest
@@ -61,15 +65,15 @@ class RunConfig:
     student_sampler: Any = MISSING
     guidance: Any = MISSING
     thresholding: Any = MISSING
-    distill: Any = None
+    distill: Any = MISSING
     feature: Any = None
     optimizer: Any = MISSING
     trainer: Any = MISSING
     logger: Any = None
-    ema: Any = None
-    evaluation: Any = None
+    ema: Any = MISSING
+    evaluation: Any = MISSING
     checkpoint: Any = MISSING
-    progress: Any = None
+    progress: Any = MISSING
     callbacks: dict[str, Any] = field(default_factory=dict)
 
 
@@ -90,6 +94,20 @@ def register_configs() -> None:
             provider, _ = origin(registry.get(name))
             store.store(group=kind, name=name, node=registry.schema(name), provider=provider)
     Plugins.instance().register(_SearchPath)
+
+
+def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
+    """The plain config of ``genrl train OVERRIDES``, without its command line: for scripts and tests.
+
+    Raises:
+        ConfigurationError: if an override names what does not exist or has the wrong type.
+    """
+    register_configs()
+    try:
+        with initialize_config_module("genrl.conf", version_base="1.3"):
+            return plain(hydra_compose("config", list(overrides)))
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigurationError(explain(error, config_names())) from error
 
 
 def plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:

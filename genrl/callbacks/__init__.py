@@ -5,6 +5,7 @@ from genrl.callbacks.checkpoint import CheckpointCallback, SafeCheckpointIO
 from genrl.callbacks.ema import EMACallback
 from genrl.callbacks.image_evaluation import ImageEvaluationCallback
 from genrl.callbacks.metrics import MetricsCallback
+from genrl.callbacks.none import NoCallback
 from genrl.callbacks.progress import ProgressCallback
 from genrl.callbacks.stages import StagesCallback
 
@@ -13,6 +14,7 @@ __all__ = [
     "EMACallback",
     "ImageEvaluationCallback",
     "MetricsCallback",
+    "NoCallback",
     "ProgressCallback",
     "RunContext",
     "SafeCheckpointIO",

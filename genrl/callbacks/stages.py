@@ -1,4 +1,4 @@
-"""Leads a run through its stages by the number of updates alone: on every rank, after every resume."""
+"""Leads a run through its stages by the number of updates alone, after every resume too."""
 
 import math
 from typing import Any

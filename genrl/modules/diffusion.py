@@ -18,6 +18,8 @@ from genrl.diffusion import Denoiser, Objective, Position, Stage, position
 from genrl.diffusion.noise import mixed_seed
 from genrl.registry import ConfigurationError
 
+_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -92,14 +94,26 @@ class DiffusionModule(LightningModule):
 
     def on_train_batch_start(self, batch: ExampleBatch, batch_idx: int) -> None:
         """Learning rate and random numbers of this update."""
-        self.denoiser.train()
-        if self.teacher is not None:
-            self.teacher.eval()
+        self._set_modes()
         optimizer = self.trainer.optimizers[0]
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate()
         # Dropout draws from the global generators.
         torch.manual_seed(self._update_seed(1))
+
+    def _set_modes(self) -> None:
+        """Teachers are never in training mode, and a student that has one trains without dropout.
+
+        Its target is a function that it is to copy, not a data set that it could learn by heart
+        (Salimans & Ho 2022 and Meng et al. 2022 set dropout to zero in students).
+        """
+        self.denoiser.train()
+        if self.teacher is not None:
+            self.teacher.eval()
+        if self.objectives[self.position.index].needs_teacher:
+            for layer in self.denoiser.modules():
+                if isinstance(layer, _DROPOUT):
+                    layer.eval()
 
     def _update_seed(self, stream: int) -> int:
         return mixed_seed(mixed_seed(self.seed, self.global_rank), 4 * self.updates + stream)
@@ -140,5 +154,6 @@ class DiffusionModule(LightningModule):
         if self.stage.name != stored["stage"]:
             raise ConfigurationError(
                 f"the checkpoint was written in the stage '{stored['stage']}', but update "
-                f"{self.updates} of this config lies in '{self.stage.name}': resume with the config that the run was started with"
+                f"{self.updates} of this config lies in '{self.stage.name}': "
+                "resume with the config that the run was started with"
             )

@@ -71,11 +71,10 @@ def build_stages(config: Config, *, has_teacher: bool) -> list[Stage]:
         {"name": "denoising", "label_dropout": training["label_dropout"]},
         training["updates"],
         training["learning_rate"],
-        use_ema=config["ema"] is not None,
+        use_ema=True,
     )
     stages = [] if has_teacher else [teacher]
-    if config["distill"] is not None:
-        stages += ladders.build(config["distill"]).stages()
+    stages += ladders.build(config["distill"]).stages()
     if not stages:
         raise ConfigurationError(
             "teacher=... needs stages that distil it: give distill=progressive"
@@ -106,9 +105,9 @@ def build_objectives(
 
 def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> DiffusionModule:
     """The LightningModule with fresh weights."""
-    if config["distill"] is not None and not spec.num_classes:
+    if any(stage.is_guided for stage in stages) and not spec.num_classes:
         raise ConfigurationError(
-            "guided distillation needs labelled data: a folder for each class, or distill=null"
+            "guided distillation needs labelled data: a folder for each class, or distill=none"
         )
     denoiser = build_denoiser(config, spec)
     training = config["training"]

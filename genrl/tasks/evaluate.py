@@ -42,7 +42,9 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
         )
     device = best_device(options.device)
     make = partial(make_evaluation, folder, config, build_data(config), print)
-    settings = config["evaluation"] or {"name": "image_evaluation"}
+    settings = config["evaluation"]
+    if settings["name"] == "none":
+        settings = {"name": "image_evaluation"}
     if options.n is not None:
         settings = {**settings, "num_samples": options.n}
     callback = callbacks.build(settings, RunContext(folder, config, make))

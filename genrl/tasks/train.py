@@ -150,12 +150,10 @@ def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[Stag
                 callback.say(text)
 
     context = RunContext(folder, config, partial(make_evaluation, folder, config, data, say))
-    for key in ("progress", "ema"):
-        if config[key] is not None:
-            built.append(callbacks.build(config[key], context))
+    built += [callbacks.build(config[key], context) for key in ("progress", "ema")]
     built.append(MetricsCallback(folder.metrics, config["training"]["log_every"]))
     chosen = [config["evaluation"], *config["callbacks"].values(), config["checkpoint"]]
-    built += [callbacks.build(choice, context) for choice in chosen if choice is not None]
+    built += [callbacks.build(choice, context) for choice in chosen]
     return built
 
 
