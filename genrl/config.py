@@ -97,7 +97,7 @@ def register_configs() -> None:
 
 
 def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
-    """The plain config of ``genrl train OVERRIDES``, without its command line: for scripts and tests.
+    """The plain config of ``genrl train OVERRIDES``, for scripts, notebooks and tests.
 
     Raises:
         ConfigurationError: if an override names what does not exist or has the wrong type.
