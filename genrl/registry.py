@@ -10,7 +10,9 @@ import copy
 import dataclasses
 import difflib
 import functools
+import functools
 import inspect
+import operator
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -230,7 +232,7 @@ def _storable(annotation: Any) -> Any:
     if origin is tuple:
         return list[_storable(arguments[0])]  # type: ignore[misc]
     if _is_union(annotation):
-        return typing.Union[tuple(_storable(a) for a in arguments)]
+        return functools.reduce(operator.or_, [_storable(a) for a in arguments])
     return annotation
 
 
