@@ -20,7 +20,7 @@ from genrl.typing import Batch, Data, Labels
 
 @guidances.register("cfg")
 class ClassifierFreeGuidance(Guidance):
-    """(1+ w) conditional - w unconditional, both from one batched pass."""
+    """(1 + w) conditional - w unconditional, both from one batched pass."""
 
     def __call__(
         self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels, w: Batch
