@@ -6,6 +6,7 @@ Every component is a plain torch class. Importing this package registers all of 
 from genrl.diffusion.analytic import GaussianDenoiser, GaussianMixtureDenoiser
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise, Denoiser
+from genrl.diffusion.distillation import guided_target, progressive_target
 from genrl.diffusion.drawing import SampleDrawer
 from genrl.diffusion.guidance import (
     ClassifierFreeGuidance,
@@ -15,13 +16,14 @@ from genrl.diffusion.guidance import (
 )
 from genrl.diffusion.ladders import (
     Ladder,
+    NoLadder,
     Position,
     ProgressiveLadder,
     Stage,
     ladders,
     position,
 )
-from genrl.diffusion.noise import randn
+from genrl.diffusion.noise import generators_for, randn
 from genrl.diffusion.objectives import (
     DenoisingObjective,
     GuidedDistillationObjective,
@@ -88,6 +90,7 @@ from genrl.diffusion.time_samplers import (
     UniformTimeSampler,
     time_samplers,
 )
+from genrl.diffusion.transitions import ddim_step, diffuse
 from genrl.diffusion.weightings import (
     EdmWeighting,
     MinSnrWeighting,
@@ -135,6 +138,7 @@ __all__ = [
     "LowDiscrepancyTimeSampler",
     "MinSnrWeighting",
     "NoGuidance",
+    "NoLadder",
     "NoThresholding",
     "NoiseLevel",
     "NoiseSchedule",
@@ -169,11 +173,16 @@ __all__ = [
     "Weighting",
     "XParameterization",
     "bind",
+    "ddim_step",
+    "diffuse",
+    "generators_for",
     "guidances",
+    "guided_target",
     "ladders",
     "objectives",
     "parameterizations",
     "position",
+    "progressive_target",
     "randn",
     "samplers",
     "schedules",
