@@ -34,12 +34,13 @@ class MetricsCallback(StageCallback):
         self.sums: dict[str, Tensor] = {}
         self.count = 0
         self.rows: list[Row] | None = None
+        self.columns: list[str] = []
 
     def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
         """Forget rows from the future of a resumed run."""
         if self.rows is None and trainer.is_global_zero:
             self.rows = [r for r in read_rows(self.path) if int(r["update"]) <= module.updates]
-            self._write()
+            self._rewrite()
 
     def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
         """Add this update; write a row when it is time."""
@@ -58,21 +59,29 @@ class MetricsCallback(StageCallback):
             self.sums, self.count = {}, 0
 
     def write(self, trainer: Trainer, update: int, stage: str, metrics: dict[str, float]) -> None:
-        """A row in the file and in every logger; metrics of the same update share a row."""
+        """A row in the file and in every logger."""
         for logger in trainer.loggers:
             logger.log_metrics(metrics, step=update)
         if not trainer.is_global_zero:
             return
         assert self.rows is not None
-        if self.rows and int(self.rows[-1]["update"]) == update:
-            self.rows[-1] |= metrics
-        else:
-            self.rows.append({"update": update, "stage": stage, **metrics})
-        self._write()
+        self.rows.append({"update": update, "stage": stage, **metrics})
+        if set(self.rows[-1]) - set(self.columns):
+            self._rewrite()
+            return
+        with self.path.open("a", newline="") as file:
+            csv.DictWriter(file, self.columns, lineterminator="\n").writerow(self.rows[-1])
 
-    def _write(self) -> None:
+    def _rewrite(self) -> None:
+        """The whole file, where rows are cut off or a new column appears."""
         assert self.rows is not None
-        write_text(self.path, to_csv(self.rows))
+        names = (name for row in self.rows for name in row)
+        self.columns = list(dict.fromkeys(["update", "stage", *names]))
+        text = io.StringIO()
+        writer = csv.DictWriter(text, self.columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, text.getvalue())
 
     def state_dict(self) -> dict[str, Any]:
         """The sums of the row that is not full yet."""
@@ -83,21 +92,13 @@ class MetricsCallback(StageCallback):
         self.sums, self.count = dict(state_dict["sums"]), int(state_dict["count"])
 
 
-def to_csv(rows: list[Row]) -> str:
-    """Rows as text; columns in order of first appearance, floats with all their digits."""
-    columns = list(dict.fromkeys(["update", "stage", *(name for row in rows for name in row)]))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return text.getvalue()
-
-
 def read_rows(path: Path) -> list[Row]:
-    """The rows of a metrics file without their empty cells; none where there is no file."""
+    """The rows of a metrics file without their empty cells; none where there is no file.
+
+    A last line without its end was being written when the process died, and is left out.
+    """
     if not path.exists():
         return []
-    with path.open(newline="") as file:
-        return [
-            {k: v for k, v in row.items() if v not in ("", None)} for row in csv.DictReader(file)
-        ]
+    lines = path.read_text().splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith("\n")]
+    return [{k: v for k, v in row.items() if v not in ("", None)} for row in csv.DictReader(whole)]
