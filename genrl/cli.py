@@ -110,7 +110,8 @@ def _dispatch(words: list[str], debug: bool) -> int:
 def _run(path: str, words: list[str], debug: bool) -> int:
     from genrl.registry import ConfigurationError
 
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Threads that wait should sleep: spinning ones slow a shared machine down many times over.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     module, _, function = path.partition(":")
     try:
         run: Callable[[list[str]], None] = getattr(importlib.import_module(module), function)

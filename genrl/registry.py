@@ -10,7 +10,6 @@ import copy
 import dataclasses
 import difflib
 import functools
-import functools
 import inspect
 import operator
 import types

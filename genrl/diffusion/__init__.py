@@ -12,7 +12,6 @@ from genrl.diffusion.guidance import (
     ClassifierFreeGuidance,
     Guidance,
     NoGuidance,
-    guidances,
 )
 from genrl.diffusion.ladders import (
     Ladder,
@@ -20,7 +19,6 @@ from genrl.diffusion.ladders import (
     Position,
     ProgressiveLadder,
     Stage,
-    ladders,
     position,
 )
 from genrl.diffusion.noise import generators_for, randn
@@ -31,7 +29,6 @@ from genrl.diffusion.objectives import (
     Objective,
     Parts,
     ProgressiveDistillationObjective,
-    objectives,
 )
 from genrl.diffusion.parameterizations import (
     BothParameterization,
@@ -41,7 +38,6 @@ from genrl.diffusion.parameterizations import (
     Parameterization,
     VParameterization,
     XParameterization,
-    parameterizations,
 )
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers import (
@@ -55,7 +51,6 @@ from genrl.diffusion.samplers import (
     SamplingState,
     StochasticDistilledSampler,
     Trajectory,
-    samplers,
 )
 from genrl.diffusion.schedules import (
     CosineSchedule,
@@ -65,14 +60,12 @@ from genrl.diffusion.schedules import (
     NoiseLevel,
     NoiseSchedule,
     VdmLinearSchedule,
-    schedules,
 )
 from genrl.diffusion.thresholding import (
     DynamicThresholding,
     NoThresholding,
     StaticThresholding,
     Thresholding,
-    thresholdings,
 )
 from genrl.diffusion.time_grids import (
     KarrasTimeGrid,
@@ -80,7 +73,6 @@ from genrl.diffusion.time_grids import (
     QuadraticTimeGrid,
     TimeGrid,
     UniformTimeGrid,
-    time_grids,
 )
 from genrl.diffusion.time_samplers import (
     LogitNormalTimeSampler,
@@ -88,7 +80,6 @@ from genrl.diffusion.time_samplers import (
     LowDiscrepancyTimeSampler,
     TimeSampler,
     UniformTimeSampler,
-    time_samplers,
 )
 from genrl.diffusion.transitions import ddim_step, diffuse
 from genrl.diffusion.weightings import (
@@ -101,7 +92,6 @@ from genrl.diffusion.weightings import (
     VelocityWeighting,
     VlbWeighting,
     Weighting,
-    weightings,
 )
 
 __all__ = [
@@ -176,18 +166,8 @@ __all__ = [
     "ddim_step",
     "diffuse",
     "generators_for",
-    "guidances",
     "guided_target",
-    "ladders",
-    "objectives",
-    "parameterizations",
     "position",
     "progressive_target",
     "randn",
-    "samplers",
-    "schedules",
-    "thresholdings",
-    "time_grids",
-    "time_samplers",
-    "weightings",
 ]

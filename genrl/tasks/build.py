@@ -18,17 +18,18 @@ from genrl.diffusion import (
     SampleDrawer,
     Sampler,
     Stage,
-    guidances,
-    ladders,
-    objectives,
-    parameterizations,
-    samplers,
-    schedules,
-    thresholdings,
-    time_grids,
-    time_samplers,
-    weightings,
 )
+from genrl.diffusion.guidance import guidances
+from genrl.diffusion.ladders import ladders
+from genrl.diffusion.objectives import objectives
+from genrl.diffusion.parameterizations import parameterizations
+from genrl.diffusion.samplers import samplers
+from genrl.diffusion.schedules import schedules
+from genrl.diffusion.thresholding import thresholdings
+from genrl.diffusion.time_grids import time_grids
+from genrl.diffusion.time_samplers import time_samplers
+from genrl.diffusion.weightings import weightings
+from genrl.evaluation.features import Feature, features
 from genrl.modules import DiffusionModule
 from genrl.networks import networks
 from genrl.registry import ConfigurationError
@@ -41,6 +42,11 @@ MODEL_KEYS = ("network", "schedule", "parameterization")
 def build_data(config: Config) -> DataSource:
     """The data source."""
     return data_sources.build(config["data"])
+
+
+def build_feature(config: Config, data: DataSource) -> Feature:
+    """The evaluation feature, not fitted yet; the data names one where the config does not."""
+    return features.build(config["feature"] or {"name": data.default_feature}, data.spec)
 
 
 def build_denoiser(config: Config, spec: DataSpec) -> Denoiser:

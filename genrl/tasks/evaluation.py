@@ -12,7 +12,7 @@ from genrl.evaluation.features import features
 from genrl.evaluation.ladder import LadderEvaluation, Plan
 from genrl.evaluation.pictures import Pictures
 from genrl.run_folder import RunFolder
-from genrl.tasks.build import Config, Drawers
+from genrl.tasks.build import Config, Drawers, build_feature
 
 MAX_REAL = 10_000
 
@@ -36,8 +36,7 @@ def make_evaluation(
     train, train_labels = _real(data.train())
     held_out_set = data.held_out()
     held_out, held_out_labels = (None, None) if held_out_set is None else _real(held_out_set)
-    name = config["feature"] or {"name": data.default_feature}
-    feature = features.build(name, data.spec).to(device)
+    feature = build_feature(config, data).to(device)
     if held_out is None:
         held_out_x, held_out_y = train, train_labels
     else:

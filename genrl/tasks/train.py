@@ -25,7 +25,14 @@ from genrl.modules import DiffusionModule
 from genrl.registry import ConfigurationError
 from genrl.report import write_report
 from genrl.run_folder import RunFolder
-from genrl.tasks.build import Config, build_data, build_module, build_stages
+from genrl.tasks.build import (
+    Config,
+    Drawers,
+    build_data,
+    build_feature,
+    build_module,
+    build_stages,
+)
 from genrl.tasks.device import accelerator
 from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.teacher import Teacher, load_teacher
@@ -52,8 +59,8 @@ def train(config: Config, path: Path) -> RunFolder:
     module = build_module(config, data.spec, stages)
     if teacher is not None:
         teacher.load_into(module)
-    folder = RunFolder.create(path, config)
-    _fit(config, folder, data, module, teacher=teacher)
+    folder = RunFolder(path)
+    _fit(config, folder, data, module, teacher=teacher, is_new=True)
     return folder
 
 
@@ -111,10 +118,14 @@ def _fit(
     *,
     teacher: Teacher | None = None,
     checkpoint: Path | None = None,
+    is_new: bool = False,
 ) -> None:
     followers = _followers(config, folder, data)
     progress = next((f for f in followers if isinstance(f, ProgressCallback)), None)
     trainer = _trainer(config, folder, module, followers)
+    _check_later_parts(config, data, module)
+    if is_new and trainer.is_global_zero:
+        RunFolder.create(folder.path, config)
     loader = TrainLoader(
         data.train(),
         batch_size=config["training"]["batch_size"] // trainer.world_size,
@@ -137,6 +148,16 @@ def _fit(
         raise KeyboardInterrupt
     if trainer.is_global_zero:
         write_report([folder.path], folder.report)
+
+
+def _check_later_parts(config: Config, data: DataSource, module: DiffusionModule) -> None:
+    """Build what a stage's end will build: a mistake is found now, not after hours of training."""
+    drawers = Drawers(config, data.spec)
+    for is_guided in (False, True):
+        drawers(module.denoiser, is_guided)
+    if config["evaluation"]["name"] != "none":
+        build_feature(config, data)
+    module.make_optimizer(module.denoiser.parameters())
 
 
 def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[StageCallback]:
