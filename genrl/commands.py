@@ -16,9 +16,16 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from genrl.config import config_names, explain, plain, register_configs
+from genrl.config import (
+    config_names,
+    explain,
+    plain,
+    register_configs,
+    top_level,
+    unknown_word,
+)
 from genrl.listing import describe_all, describe_component, describe_kind
-from genrl.registry import ConfigurationError, suggest
+from genrl.registry import ConfigurationError, plain_reason, suggest
 
 
 def train(words: list[str]) -> None:
@@ -68,15 +75,22 @@ def _remove_traces(path: Path) -> None:
         return
     shutil.rmtree(path / ".hydra", ignore_errors=True)
     (path / "genrl.log").unlink(missing_ok=True)
-    for folder in (path, path.parent):
-        if folder.is_dir() and not any(folder.iterdir()):
-            folder.rmdir()
+    here = Path.cwd()
+    for folder in (path, *path.parents):
+        is_ours = folder == path or here in folder.parents
+        if not is_ours or not folder.is_dir() or any(folder.iterdir()):
+            break
+        folder.rmdir()
 
 
 def _check_options(words: Sequence[str]) -> None:
     """Find a misspelt option before Hydra composes, to say it in one line with the nearest name."""
     names = config_names()
+    known_words = [*top_level(names), "hydra"]
     for word in words:
+        added = re.match(r"\++(\w+)", word)
+        if added and added[1] not in known_words:
+            raise ConfigurationError(unknown_word(added[1], names))
         match = re.fullmatch(r"\+?([\w]+)(?:@[\w.]+)?=([\w,./-]+)", word)
         if match and match[1] in names:
             for option in match[2].split(","):
@@ -180,6 +194,5 @@ def _split(words: Sequence[str], schema: type[Any], usage: str) -> tuple[list[Pa
                 parsed = [yaml.safe_load(part) for part in value.split(",")]
             options[key] = parsed
         except (OmegaConfBaseException, yaml.YAMLError) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigurationError(f"{key}={value}: {reason}") from error
+            raise ConfigurationError(f"{plain_reason(error)} (option '{key}')") from error
     return paths, OmegaConf.to_object(options)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,13 @@ from hydra import initialize_config_module
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
-from hydra.errors import HydraException
+from hydra.errors import HydraException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genrl.plugins import load_components, origin
-from genrl.registry import ConfigurationError, registries, suggest
+from genrl.registry import ConfigurationError, plain_reason, registries, suggest
 
 PACKAGES = ("genrl", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "numpy")
 
@@ -159,25 +160,23 @@ def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:
         config_names: config group -> options.
     """
     cause: BaseException = error
-    while cause.__cause__ is not None and "could not be converted" not in str(cause):
+    while cause.__cause__ is not None:
         cause = cause.__cause__
     text = f"{error}\n{cause}"
+    if isinstance(error, OverrideParseException):
+        help_ = "write KEY=VALUE (genrl train --help shows examples)"
+        return f"'{error.override}' is no override: {help_}"
     if match := re.search(r"Could not find '([\w@.]+)/([^']*)'", text):
         return _unknown_option(match[1].split("@")[0], match[2], config_names)
-    if match := re.search(r"Error parsing override '([^']*)'", text):
-        return f"'{match[1]}' is no override: write KEY=VALUE (genrl train --help shows examples)"
     if match := re.search(r"In '[^']*': Could not find '([^'/]+)'", text):
         return f"no config is called '{match[1]}'"
     if match := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(match[1], str(cause), config_names)
-    if "Could not append to config. An item is already at" in text:
-        taken = text.split("already at '")[1].split("'")[0]
+    if match := re.search(r"already at '([^']+)'|Multiple values for (\S+)\. To", text):
+        taken = match[1] or match[2]
         return f"'{taken}' is in the config already: write {taken}=... without the +"
-    if match := re.search(r"Value '([^']*)'.* could not be converted to (\w+)", text):
-        key = re.search(r"full_key: (\S+)", text)
-        article = "an" if match[2][0] in "AEIOUaeiou" else "a"
-        where = f" (parameter '{key[1]}')" if key else ""
-        return f"value '{match[1]}' could not be converted to {article} {match[2].lower()}{where}"
+    if match := re.search(r"full_key: (\S+)", str(cause)):
+        return _wrong_value(match[1], cause)
     return " ".join(str(error).split())
 
 
@@ -188,29 +187,59 @@ def _unknown_option(group: str, option: str, config_names: Mapping[str, list[str
 
 
 def _unknown_key(key: str, reason: str, config_names: Mapping[str, list[str]]) -> str:
+    full_key = re.search(r"full_key: (\S+)", reason)
+    parent, _, name = (full_key[1] if full_key else key).rpartition(".")
+    if not parent:
+        return unknown_word(name, config_names)
+    if match := re.search(r"not in '(\w+)'", reason):
+        component, known = _owner(match[1])
+        owner = f"{parent} '{component}'" if component else parent
+    else:
+        # A foreign class, whose YAML names only what genrl chooses.
+        owner, known = parent, _chosen_keys(parent)
+    return (
+        f"{owner} has no parameter '{name}'.{suggest(name, known)} "
+        f"Parameters: {', '.join(known) or 'none'}"
+    )
+
+
+def unknown_word(word: str, config_names: Mapping[str, list[str]]) -> str:
+    """What to say of a word that is neither a config group nor a key of `RunConfig`."""
+    return f"the config has no key '{word}'.{suggest(word, top_level(config_names))}"
+
+
+def top_level(config_names: Mapping[str, list[str]]) -> list[str]:
+    """Config groups and keys of `RunConfig`."""
+    return sorted({*config_names, *RunConfig.__dataclass_fields__})
+
+
+def _wrong_value(key: str, cause: BaseException) -> str:
+    assert isinstance(cause, Exception)
     parent, _, name = key.rpartition(".")
-    words = [*config_names, *RunConfig.__dataclass_fields__]
-    match = re.search(r"Key '(\w+)' not in '(\w+)'", reason)
-    if match and match[2] != "RunConfig":
-        known = _known_parameters(match[2])
-        return (
-            f"{parent} has no parameter '{name}'.{suggest(name, known)} "
-            f"Parameters: {', '.join(known)}"
-        )
-    first = key.split(".")[0]
-    hint = suggest(first, words) if first not in words else ""
-    return f"the config has no key '{key}'.{hint}"
+    schema = re.search(r"object_type=(\w+)", str(cause))
+    component, _ = _owner(schema[1] if schema else "")
+    if component is None:
+        return f"{plain_reason(cause)} (parameter '{key}')"
+    return f"{parent} '{component}': {plain_reason(cause)} (parameter '{name}')"
 
 
-def _known_parameters(schema_name: str) -> list[str]:
+def _owner(schema_name: str) -> tuple[str | None, list[str]]:
+    """The component whose schema has this name, or None, and the schema's parameters."""
     for registry in registries().values():
         for name in registry.names():
             if registry.schema(name).__name__ == schema_name:
-                return [parameter.name for parameter in registry.parameters(name)]
+                return name, [parameter.name for parameter in registry.parameters(name)]
     for schema in (Training, RunConfig):
         if schema.__name__ == schema_name:
-            return list(schema.__dataclass_fields__)
-    return []
+            return None, list(schema.__dataclass_fields__)
+    return None, []
+
+
+def _chosen_keys(group: str) -> list[str]:
+    keys: set[str] = set()
+    for file in _yaml_files().get(group, []):
+        keys |= set(yaml.safe_load(file.read_text()) or ()) - {"defaults", "_target_"}
+    return sorted(keys)
 
 
 ALLOWED_TARGETS = ("lightning.", "torch.optim.")
@@ -244,10 +273,18 @@ def instantiate(config: Mapping[str, Any], *args: Any, **more: Any) -> Any:
 def config_names() -> dict[str, list[str]]:
     """The options of every config group: registered components and YAML files, plugins included."""
     names = {kind: set(registry.names()) for kind, registry in registries().items()}
+    for group, files in _yaml_files().items():
+        names.setdefault(group, set()).update(file.name.removesuffix(".yaml") for file in files)
+    return {group: sorted(options) for group, options in names.items()}
+
+
+def _yaml_files() -> dict[str, list[Traversable]]:
+    """The YAML files of every config group, those of Hydra itself left out."""
+    files: dict[str, list[Traversable]] = {}
     packages = ["genrl.conf", *(p.config_package for p in load_components() if p.config_package)]
     for package in packages:
         for group in importlib.resources.files(package).iterdir():
             if group.is_dir() and group.name not in ("hydra", "__pycache__"):
-                options = {f.name[:-5] for f in group.iterdir() if f.name.endswith(".yaml")}
-                names.setdefault(group.name, set()).update(options)
-    return {group: sorted(options) for group, options in names.items()}
+                chosen = [file for file in group.iterdir() if file.name.endswith(".yaml")]
+                files.setdefault(group.name, []).extend(chosen)
+    return files

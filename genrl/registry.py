@@ -12,6 +12,7 @@ import difflib
 import functools
 import inspect
 import operator
+import re
 import types
 import typing
 from collections.abc import Callable, Iterable, Mapping
@@ -171,8 +172,8 @@ class Registry(Generic[T]):
     def _split(self, config: Mapping[str, Any] | DictConfig | str) -> tuple[str, dict[str, Any]]:
         if isinstance(config, str):
             return config, {}
-        plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else dict(config)
-        if not isinstance(plain, dict) or "name" not in plain:
+        plain = OmegaConf.to_container(config) if isinstance(config, DictConfig) else config
+        if not isinstance(plain, Mapping) or "name" not in plain:
             raise ConfigurationError(
                 f"the {self.kind} has no name; choose one of: {', '.join(self.names())}"
             )
@@ -188,7 +189,7 @@ class Registry(Generic[T]):
                 OmegaConf.update(merged, key, value, merge=False)
             except OmegaConfBaseException as error:
                 raise ConfigurationError(
-                    f"{self.kind} '{name}': {_plain_reason(error)} (parameter '{key}')"
+                    f"{self.kind} '{name}': {plain_reason(error)} (parameter '{key}')"
                 ) from error
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
@@ -255,12 +256,16 @@ def _checked(kind: str, name: str, parameter: Parameter, value: Any) -> Any:
     return value
 
 
-def _plain_reason(error: Exception) -> str:
-    """OmegaConf's reason in the words of a person: its first line, without class names."""
+def plain_reason(error: Exception) -> str:
+    """OmegaConf's reason in the words of a person: one line without class names."""
     reason = str(error).splitlines()[0]
-    if reason.startswith("Value '") and "could not be converted to" in reason:
-        value = reason.split("'")[1]
-        wanted = reason.rsplit("converted to ", 1)[1].strip().rstrip(".")
-        article = "an" if wanted[0].lower() in "aeiou" else "a"
-        return f"value '{value}' could not be converted to {article} {wanted.lower()}"
+    if match := re.match(r"Value '(.*)' of type '\w+' could not be converted to (\w+)", reason):
+        article = "an" if match[2][0].lower() in "aeiou" else "a"
+        return f"value '{match[1]}' could not be converted to {article} {match[2].lower()}"
+    if match := re.match(r"Value '(.*)' is not a valid bool", reason):
+        return f"value '{match[1]}' is neither true nor false"
+    if "is not a ListConfig, list or tuple" in reason or "with ListConfig" in reason:
+        return "a list is needed, such as [1,2]"
+    if "is not Optional" in reason or "NoneType is not a subclass" in reason:
+        return "null is no value of it"
     return reason[0].lower() + reason[1:]
