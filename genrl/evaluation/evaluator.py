@@ -154,6 +154,7 @@ class Evaluator:
         coverage = precision_recall(real, fake)
         labels = class_of(range(len(samples)), self.spec)
         reference = self.references.get(w)
+        is_reference = reference is samples
         best = self.reference_frechet.get(w)
         return Row(
             name=name,
@@ -169,7 +170,9 @@ class Evaluator:
             accuracy=None
             if output.logits is None or labels is None
             else accuracy(output.logits, labels),
-            paired_rmse=None if reference is None else paired_rmse(samples, reference),
+            paired_rmse=None
+            if reference is None or is_reference
+            else paired_rmse(samples, reference),
             nearest_distance=nearest_neighbours(samples, self.train).distance.mean().item(),
             network_evaluations=drawer.evaluations(steps, w),
             seconds_per_image=seconds,

@@ -159,4 +159,6 @@ def _key(row: dict[str, Any]) -> tuple[str, int, float]:
 
 def _line(name: str, steps: int, rows: Sequence[Row]) -> str:
     parts = [f"w={row.w:g}: {row.frechet:.2f}" for row in rows]
-    return f"  {name}, {steps} step{'s' * (steps > 1)}: Fréchet distance {', '.join(parts)}"
+    count = f"{steps} step{'s' * (steps > 1)}"
+    stage = count if name == str(steps) else f"{name}, {count}"
+    return f"  {stage}: Fréchet distance {', '.join(parts)}"

@@ -30,8 +30,8 @@ class Pictures:
     def draw(self, stage: str, steps: int, samples: Mapping[float, Data], train: Data) -> None:
         """The grid of a stage at a number of steps, and samples above their nearest images."""
         name = f"{stage}_{steps}steps"
-        caption = f"{stage}: {steps} step{'s' * (steps > 1)}"
-        self._save(f"{name}.png", samples, caption)
+        caption = _caption(stage, steps)
+        self._save(f"{name}.png", samples, None)
         self._index(stage, steps, None, f"{name}.png", caption, "grid")
         if len(self.spec.shape) == 3:
             w = min(samples, key=lambda value: abs(value - 1))
@@ -42,7 +42,7 @@ class Pictures:
         name = f"{stage}_update{update:06d}.png"
         self._save(name, samples, f"{stage}, update {update}")
 
-    def _save(self, name: str, samples: Mapping[float, Data], title: str) -> None:
+    def _save(self, name: str, samples: Mapping[float, Data], title: str | None) -> None:
         columns = [f"w = {w:g}" for w in samples]
         if len(self.spec.shape) == 3:
             count = min(max(self.spec.num_classes, 1), MAX_CLASSES)
@@ -64,7 +64,7 @@ class Pictures:
         columns = [f"{distance:.2f}" for distance in nearest.distance.tolist()]
         image = sample_grid(grid, ["sample", "nearest"], columns)
         save_image(image, self.folder.samples / name)
-        caption = f"{stage}: {steps} step{'s' * (steps > 1)}, w = {w:g}; distance above each pair"
+        caption = f"{_caption(stage, steps)}, w = {w:g}; distance above each pair"
         self._index(stage, steps, w, name, caption, "nearest")
 
     def _class_name(self, row: int) -> str:
@@ -89,3 +89,9 @@ class Pictures:
         else:
             entries.append(entry)
         write_text(path, json.dumps(entries, indent=1) + "\n")
+
+
+def _caption(stage: str, steps: int) -> str:
+    """A distilled student is named by its number of steps already."""
+    count = f"{steps} step{'s' * (steps > 1)}"
+    return count if stage == str(steps) else f"{stage}, {count}"

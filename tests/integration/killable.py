@@ -1,7 +1,8 @@
-"""The command ``genrl`` with one more callback: it kills the process, for real, where the test says.
+"""The command ``genrl`` with one more callback: it kills the process, for real.
 
-Run as ``python killable.py WORDS...`` with GENRL_KILL=UPDATE:MOMENT, where MOMENT is ``update`` (in the middle of a
-stage) or ``stage`` (at a stage boundary, after the evaluation and before the switch).
+Run as ``python killable.py WORDS...`` with GENRL_KILL=UPDATE:MOMENT, where MOMENT is ``update`` (in
+the middle of a stage) or ``stage`` (at a stage boundary, after the evaluation and before the
+switch).
 """
 
 import os
