@@ -125,12 +125,16 @@ def _run(path: str, words: list[str], debug: bool) -> int:
     except Exception as error:
         if debug or not _is_known(error):
             raise
+        if isinstance(error, OSError):
+            return _fail(f"{error.filename}: {error.strerror}")
         return _fail(str(error), 1)
     return 0
 
 
 def _is_known(error: Exception) -> bool:
-    """Whether the message was written for the user: a run that diverged."""
+    """Whether the user can do more than a programmer: a run that diverged, a full disk."""
+    if isinstance(error, OSError):
+        return error.filename is not None
     return type(error).__name__ == "DivergenceError"
 
 

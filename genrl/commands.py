@@ -1,5 +1,7 @@
 """What each word of the command line does with its arguments; the work is in ``tasks``."""
 
+import contextlib
+import io
 import os
 import re
 import shutil
@@ -10,6 +12,7 @@ from typing import Any
 
 import hydra
 import yaml
+from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
@@ -33,6 +36,7 @@ def train(words: list[str]) -> None:
     if any(word.startswith("experiment=") for word in words):
         raise ConfigurationError("write +experiment=... (with the plus)")
     register_configs()
+    _check_flags(words)
     _check_options(words)
     # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back inside the task.
     original = sys.argv
@@ -81,6 +85,19 @@ def _remove_traces(path: Path) -> None:
         if not is_ours or not folder.is_dir() or any(folder.iterdir()):
             break
         folder.rmdir()
+
+
+def _check_flags(words: Sequence[str]) -> None:
+    """Hydra's own parser would print its usage, of a program that nobody called."""
+    complaint = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(complaint):
+            get_args_parser().parse_args(words)
+    except SystemExit as error:
+        if not error.code:
+            raise
+        reason = complaint.getvalue().splitlines()[-1].partition("error: ")[2]
+        raise ConfigurationError(f"{reason} (genrl train --help shows examples)") from error
 
 
 def _check_options(words: Sequence[str]) -> None:

@@ -170,6 +170,8 @@ def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:
         return _unknown_option(match[1].split("@")[0], match[2], config_names)
     if match := re.search(r"In '[^']*': Could not find '([^'/]+)'", text):
         return f"no config is called '{match[1]}'"
+    if match := re.search(r"Could not delete from config. '(\S+)' does not exist", text):
+        return unknown_word(match[1], config_names)
     if match := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(match[1], str(cause), config_names)
     if match := re.search(r"already at '([^']+)'|Multiple values for (\S+)\. To", text):

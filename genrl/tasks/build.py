@@ -115,8 +115,17 @@ def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> Diffusi
         raise ConfigurationError(
             "guided distillation needs labelled data: a folder for each class, or distill=none"
         )
-    denoiser = build_denoiser(config, spec)
     training = config["training"]
+    for key, least in (("batch_size", 1), ("log_every", 1), ("warmup_updates", 0)):
+        if training[key] < least:
+            raise ConfigurationError(
+                f"training.{key} must be at least {least}, not {training[key]}"
+            )
+    if training["gradient_clip"] < 0:
+        raise ConfigurationError(
+            f"training.gradient_clip is a norm, 0 for none, not {training['gradient_clip']}"
+        )
+    denoiser = build_denoiser(config, spec)
 
     def make_optimizer(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
         optimizer = instantiate(config["optimizer"], parameters, lr=stages[0].learning_rate)
