@@ -79,7 +79,8 @@ class Registry(Generic[T]):
         """Class decorator that makes the class available under a name.
 
         Raises:
-            ConfigurationError: if another class has that name.
+            ConfigurationError: if another class has that name, or a parameter cannot be stored in
+                a config.
         """
 
         def decorate(component: C) -> C:
@@ -89,11 +90,8 @@ class Registry(Generic[T]):
                     f"{self.kind} '{name}' is registered twice: "
                     f"by {_path(other)} and by {_path(component)}"
                 )
-            if "name" in {parameter.name for parameter in _parameters(component)}:
-                raise ConfigurationError(
-                    f"{self.kind} '{name}': a parameter cannot be called 'name', "
-                    "which names the component"
-                )
+            for parameter in _parameters(component):
+                _require_storable(self.kind, name, parameter)
             self._components[name] = component
             return component
 
@@ -127,17 +125,7 @@ class Registry(Generic[T]):
     def schema(self, name: str) -> type[Any]:
         """A dataclass with the component's ``name`` and parameters, for OmegaConf and Hydra."""
         fields: list[Any] = [("name", str, dataclasses.field(default=name))]
-        for parameter in self.parameters(name):
-            value = "???" if parameter.default is ... else parameter.default
-            if isinstance(value, tuple):
-                value = list(value)
-            mutable = isinstance(value, list | dict)
-            field = (
-                dataclasses.field(default_factory=functools.partial(copy.deepcopy, value))
-                if mutable
-                else dataclasses.field(default=value)
-            )
-            fields.append((parameter.name, _storable(parameter.annotation), field))
+        fields += [_field(parameter) for parameter in self.parameters(name)]
         return dataclasses.make_dataclass(f"{self.get(name).__name__}Config", fields)
 
     def build(self, config: Mapping[str, Any] | DictConfig | str, *collaborators: Any) -> T:
@@ -218,6 +206,32 @@ def _parameters(component: type) -> list[Parameter]:
         for argument in inspect.signature(constructor).parameters.values()
         if argument.kind is inspect.Parameter.KEYWORD_ONLY
     ]
+
+
+def _field(parameter: Parameter) -> tuple[str, Any, Any]:
+    """The parameter as a field of a dataclass that OmegaConf understands."""
+    value = "???" if parameter.default is ... else parameter.default
+    if isinstance(value, tuple):
+        value = list(value)
+    if isinstance(value, list | dict):
+        field: Any = dataclasses.field(default_factory=functools.partial(copy.deepcopy, value))
+    else:
+        field = dataclasses.field(default=value)
+    return parameter.name, _storable(parameter.annotation), field
+
+
+def _require_storable(kind: str, name: str, parameter: Parameter) -> None:
+    if parameter.name == "name":
+        raise ConfigurationError(
+            f"{kind} '{name}': a parameter cannot be called 'name', which names the component"
+        )
+    try:
+        OmegaConf.structured(dataclasses.make_dataclass("Schema", [_field(parameter)]))
+    except Exception as error:
+        raise ConfigurationError(
+            f"{kind} '{name}': the parameter '{parameter.name}' has a type or a default that no "
+            f"config can hold: {parameter.type_name} = {parameter.default!r}"
+        ) from error
 
 
 def _is_union(annotation: Any) -> bool:
