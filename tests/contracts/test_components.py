@@ -1,0 +1,151 @@
+"""What every registered component promises, looped over everything that is registered."""
+
+import inspect
+import typing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from genrl.callbacks import RunContext
+from genrl.diffusion import CosineSchedule, Parts, UniformTimeGrid
+from genrl.diffusion.guidance.base import Guidance
+from genrl.diffusion.schedules import NoiseSchedule
+from genrl.diffusion.time_grids import TimeGrid
+from genrl.diffusion.time_samplers.base import TimeSampler
+from genrl.diffusion.weightings.base import Weighting
+from genrl.plugins import components
+from genrl.registry import ConfigurationError, registries
+from genrl.run_folder import RunFolder
+from genrl.typing import DataSpec
+
+ALL = [
+    pytest.param(kind, name, component, id=f"{kind}.{name}")
+    for kind, known in components().items()
+    for name, component in known.items()
+    if component.__module__.startswith("genrl.")
+]
+# Data that must be given or downloaded, weights that must be downloaded.
+NEEDS_FILES = {
+    ("data", "cifar10"),
+    ("data", "fashion_mnist"),
+    ("data", "image_folder"),
+    ("feature", "inception"),
+}
+# Parameters that have no sensible default.
+REQUIRED = {
+    ("data", "image_folder"): {"root": "nowhere"},
+    ("objective", "progressive_distillation"): {"steps": 4},
+}
+
+
+def collaborators(component: type, folder: Path) -> list[Any]:
+    """One object for each positional argument without a default, by its annotation."""
+    schedule = CosineSchedule()
+    known: dict[Any, Any] = {
+        NoiseSchedule: schedule,
+        TimeGrid: UniformTimeGrid(schedule),
+        DataSpec: DataSpec((1, 8, 8), 10),
+        int: 10,
+        RunContext: RunContext(RunFolder(folder), {}, lambda *_: None),
+        Parts: Parts(
+            schedule=schedule,
+            weighting=typing.cast(Weighting, None),
+            time_sampler=typing.cast(TimeSampler, None),
+            time_grid=UniformTimeGrid(schedule),
+            guidance=typing.cast(Guidance, None),
+            num_classes=10,
+        ),
+    }
+    constructor = component.__init__  # type: ignore[misc]
+    hints = typing.get_type_hints(constructor)
+    return [
+        known[hints[argument.name]]
+        for argument in list(inspect.signature(constructor).parameters.values())[1:]
+        if argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
+        and argument.default is inspect.Parameter.empty
+    ]
+
+
+def test_there_are_components_of_every_kind() -> None:
+    assert all(registry.names() for registry in registries().values())
+    assert len(ALL) > 50
+
+
+@pytest.mark.parametrize(("kind", "name", "component"), ALL)
+def test_documentation(kind: str, name: str, component: type) -> None:
+    first = (component.__doc__ or "").strip().splitlines()[0]
+    assert first, "genrl list shows the first line"
+    assert len(first) <= 100
+    assert first.endswith(".")
+    assert (inspect.getmodule(component).__doc__ or "").strip()  # type: ignore[union-attr]
+    assert component.__doc__ is not None
+    for parameter in registries()[kind].parameters(name):
+        assert f"{parameter.name}:" in component.__doc__, f"{parameter.name} is not documented"
+
+
+@pytest.mark.parametrize(("kind", "name", "component"), ALL)
+def test_parameters_are_annotated_and_have_defaults(kind: str, name: str, component: type) -> None:
+    hints = typing.get_type_hints(component.__init__)  # type: ignore[misc]
+    required = REQUIRED.get((kind, name), {})
+    for parameter in registries()[kind].parameters(name):
+        assert parameter.name in hints
+        assert parameter.annotation is not Any
+        assert (parameter.default is ...) == (parameter.name in required)
+
+
+@pytest.mark.parametrize(("kind", "name", "component"), ALL)
+def test_names_line_up(kind: str, name: str, component: type) -> None:
+    """``samplers/heun.py`` holds `HeunSampler`, which is registered as ``heun``."""
+    assert component.__module__.rpartition(".")[2] == name
+    words = {"none": "no", "cfg": "classifierfree"}.get(name, name.replace("_", ""))
+    assert component.__name__.lower().startswith(words)
+
+
+@pytest.mark.parametrize(("kind", "name", "component"), ALL)
+def test_abstract_or_final(kind: str, name: str, component: type) -> None:
+    assert not inspect.isabstract(component)
+    assert not component.__subclasses__()
+    assert registries()[kind].name_of(component) == name
+
+
+@pytest.mark.parametrize(("kind", "name", "component"), ALL)
+def test_schema_holds_the_constructors_defaults(kind: str, name: str, component: type) -> None:
+    schema = OmegaConf.structured(registries()[kind].schema(name))
+    assert schema.name == name
+    parameters = registries()[kind].parameters(name)
+    assert list(schema) == ["name", *(parameter.name for parameter in parameters)]
+    for parameter in parameters:
+        if parameter.default is ...:
+            assert OmegaConf.is_missing(schema, parameter.name)
+        else:
+            stored = schema[parameter.name]
+            wanted = parameter.default
+            assert (tuple(stored) if isinstance(wanted, tuple) else stored) == wanted
+
+
+@pytest.mark.parametrize(("kind", "name", "component"), ALL)
+def test_builds_from_its_name_and_from_its_saved_defaults(
+    kind: str, name: str, component: type, tmp_path: Path
+) -> None:
+    arguments = collaborators(component, tmp_path)
+    registry, required = registries()[kind], REQUIRED.get((kind, name), {})
+    saved = OmegaConf.to_container(OmegaConf.structured(registry.schema(name)))
+    assert isinstance(saved, dict)
+    for config in ({"name": name, **required}, {**saved, **required}):
+        try:
+            built = registry.build(config, *arguments)
+        except ConfigurationError:
+            if (kind, name) not in NEEDS_FILES:
+                raise
+        else:
+            assert type(built) is component
+
+
+@pytest.mark.parametrize(("kind", "name", "component"), ALL)
+def test_unknown_parameters_are_refused(
+    kind: str, name: str, component: type, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigurationError, match=f"{kind} '{name}' has no parameter 'nonsense'"):
+        registries()[kind].build({"name": name, "nonsense": 1})
