@@ -8,7 +8,7 @@ import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 import hydra
 import yaml
@@ -207,9 +207,14 @@ def _split(words: Sequence[str], schema: type[Any], usage: str) -> tuple[list[Pa
             )
         try:
             parsed = yaml.safe_load(value)
-            if OmegaConf.is_list(options[key]) and not isinstance(parsed, list):
+            if _takes_list(schema, key) and not isinstance(parsed, list | None):
                 parsed = [yaml.safe_load(part) for part in value.split(",")]
             options[key] = parsed
         except (OmegaConfBaseException, yaml.YAMLError) as error:
             raise ConfigurationError(f"{plain_reason(error)} (option '{key}')") from error
     return paths, OmegaConf.to_object(options)
+
+
+def _takes_list(schema: type[Any], key: str) -> bool:
+    annotation = get_type_hints(schema)[key]
+    return any(get_origin(option) is list for option in (annotation, *get_args(annotation)))

@@ -42,7 +42,10 @@ def describe_component(path: str) -> str:
     """
     kind, _, name = path.partition(".")
     if not name:
-        raise ConfigurationError(f"write KIND.NAME, for example {kind}.{next(iter(_kind(kind)))}")
+        kinds = components()
+        owners = [known for known, classes in kinds.items() if kind in classes]
+        example = f"{owners[0]}.{kind}" if owners else f"{kind}.{next(iter(_kind(kind)))}"
+        raise ConfigurationError(f"write KIND.NAME, for example {example}")
     _kind(kind)
     component = registries()[kind].get(name)
     parameters = registries()[kind].parameters(name)
