@@ -120,8 +120,8 @@ def _run(path: str, words: list[str], debug: bool) -> int:
         if debug:
             raise
         return _fail(str(error))
-    except KeyboardInterrupt:
-        return _fail("interrupted", INTERRUPTED)
+    except KeyboardInterrupt as error:
+        return _fail(str(error) or "interrupted", INTERRUPTED)
     except Exception as error:
         if debug or not _is_known(error):
             raise

@@ -30,6 +30,7 @@ class UNet(Network):
         num_blocks: residual blocks at each resolution of the encoder (the decoder has one more).
         attention_resolutions: heights in pixels at which each block is followed by attention.
         head_channels: channels of an attention head.
+        embedding_multiplier: features of the condition vector for each channel.
         dropout: probability inside the residual blocks.
 
     Raises:
@@ -46,12 +47,13 @@ class UNet(Network):
         num_blocks: int = 2,
         attention_resolutions: tuple[int, ...] = (4,),
         head_channels: int = 32,
+        embedding_multiplier: int = 4,
         dropout: float = 0.0,
     ) -> None:
         super().__init__(spec, num_outputs)
         _check(spec, channel_multipliers)
         data_channels, size, _ = spec.shape
-        features = 4 * channels
+        features = embedding_multiplier * channels
         self.embedding = ConditionEmbedding(features, spec.num_classes)
         self.input = nn.Conv2d(data_channels, channels, 3, padding=1)
 

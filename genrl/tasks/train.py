@@ -141,11 +141,14 @@ def _fit(
             # Our loader keeps small sets in memory; Lightning would advise worker processes.
             warnings.filterwarnings("ignore", module="lightning")
             trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into an exit without a word.
+        raise KeyboardInterrupt(
+            f"interrupted at update {module.updates}; go on with: genrl resume {folder.path}"
+        ) from error
     finally:
         if progress is not None:
             progress.stop()
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     if trainer.is_global_zero:
         write_report([folder.path], folder.report)
 

@@ -19,6 +19,7 @@ class ProgressiveLadder(Ladder):
         factor: by which each stage divides the number of steps, >= 2.
         w_min: lowest guidance weight, >= -1.
         w_max: highest guidance weight.
+        w_exponent: the loss of an example is divided by (1 + |w|)^w_exponent.
         guided_updates: length of the guided stage.
         guided_learning_rate: at its start.
         updates: length of each progressive stage.
@@ -38,6 +39,7 @@ class ProgressiveLadder(Ladder):
         factor: int = 2,
         w_min: float = 0.0,
         w_max: float = 4.0,
+        w_exponent: float = 0.0,
         guided_updates: int = 1000,
         guided_learning_rate: float = 5e-4,
         updates: int = 800,
@@ -57,7 +59,7 @@ class ProgressiveLadder(Ladder):
                 f"it gives {', '.join(map(str, self.num_steps))}"
             )
         self.factor = factor
-        self.w_range = {"w_min": w_min, "w_max": w_max}
+        self.w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
         self.guided = (guided_updates, guided_learning_rate)
         self.updates, self.learning_rate = updates, learning_rate
         self.last_updates = updates if last_updates is None else last_updates

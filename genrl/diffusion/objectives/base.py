@@ -80,6 +80,15 @@ class Objective(abc.ABC):
         """
 
 
+def balance_w(weight: Tensor, w: Tensor | None, exponent: float) -> Tensor:
+    """The loss weight divided by (1 + |w|)^exponent.
+
+    A guided target is 1 + w times one prediction less w times another, so that its errors grow like
+    1 + w and the largest weights would own the loss: exponent 2 makes all of them count alike.
+    """
+    return weight if w is None or exponent == 0 else weight / (1 + w.abs()) ** exponent
+
+
 def x_loss(prediction: Data, target: Data, weight: Tensor) -> Loss:
     """The weighted mean squared error.
 

@@ -15,6 +15,7 @@ from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
     Parts,
+    balance_w,
     check_w,
     objectives,
     uniform_w,
@@ -31,6 +32,7 @@ class GuidedDistillationObjective(Objective):
         w_min: smallest guidance weight, at least -1 (the unconditional model); 0 is the conditional
             one.
         w_max: largest guidance weight.
+        w_exponent: the loss of an example is divided by (1 + |w|)^w_exponent.
 
     Raises:
         ValueError: if not ``-1 <= w_min <= w_max``.
@@ -38,11 +40,19 @@ class GuidedDistillationObjective(Objective):
 
     needs_teacher = True
 
-    def __init__(self, parts: Parts, *, w_min: float = 0.0, w_max: float = 4.0) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        w_min: float = 0.0,
+        w_max: float = 4.0,
+        w_exponent: float = 0.0,
+    ) -> None:
         super().__init__(parts)
         check_w(w_min, w_max)
         self.w_min = w_min
         self.w_max = w_max
+        self.w_exponent = w_exponent
 
     def __call__(
         self,
@@ -61,4 +71,5 @@ class GuidedDistillationObjective(Objective):
         with torch.no_grad():
             target = guided_target(self.parts.guidance, teacher, z, t, label, w)
         prediction = student(z, t, label, w)
-        return x_loss(prediction.x, target, self.parts.weighting(t))
+        weight = balance_w(self.parts.weighting(t), w, self.w_exponent)
+        return x_loss(prediction.x, target, weight)

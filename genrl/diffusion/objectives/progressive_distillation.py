@@ -17,6 +17,7 @@ from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
     Parts,
+    balance_w,
     check_w,
     objectives,
     uniform_w,
@@ -34,6 +35,7 @@ class ProgressiveDistillationObjective(Objective):
         factor: teacher steps for each student step, at least 2.
         w_min: smallest guidance weight.
         w_max: largest guidance weight.
+        w_exponent: the loss of an example is divided by (1 + |w|)^w_exponent.
         use_guidance: whether student and teacher are given w; it is not drawn for data without
             labels.
 
@@ -52,6 +54,7 @@ class ProgressiveDistillationObjective(Objective):
         factor: int = 2,
         w_min: float = 0.0,
         w_max: float = 4.0,
+        w_exponent: float = 0.0,
         use_guidance: bool = True,
     ) -> None:
         super().__init__(parts)
@@ -64,6 +67,7 @@ class ProgressiveDistillationObjective(Objective):
         self.factor = factor
         self.w_min = w_min
         self.w_max = w_max
+        self.w_exponent = w_exponent
         self.use_guidance = use_guidance
         self.times = parts.time_grid.times(steps * factor)
         if not torch.allclose(
@@ -99,4 +103,5 @@ class ProgressiveDistillationObjective(Objective):
             target = progressive_target(bind(teacher, label, w), z, times, self.parts.schedule)
         t = times[0].to(torch.promote_types(x.dtype, torch.float32))
         prediction = student(z, t, label, w)
-        return x_loss(prediction.x, target, self.parts.weighting(t))
+        weight = balance_w(self.parts.weighting(t), w, self.w_exponent)
+        return x_loss(prediction.x, target, weight)
