@@ -1,0 +1,121 @@
+"""The README's table of components: one line and the references of each, read off their docstrings.
+
+python tools/component_table.py            prints the table
+python tools/component_table.py --write    puts it into README.md, between its two marks
+python tools/component_table.py --check    exit code 1 if README.md holds another one
+"""
+
+import argparse
+import inspect
+import re
+import sys
+from pathlib import Path
+
+from genrl.plugins import components, origin
+
+README = Path(__file__).parents[1] / "README.md"
+BEGIN, END = "<!-- components -->", "<!-- end of components -->"
+KINDS = (
+    "data",
+    "network",
+    "schedule",
+    "parameterization",
+    "weighting",
+    "time_sampler",
+    "objective",
+    "guidance",
+    "thresholding",
+    "time_grid",
+    "sampler",
+    "distill",
+    "feature",
+    "callback",
+)
+"""The order in the table; kinds that are not named here follow in alphabetical order."""
+
+_NAMES = r"(?:[A-Z][\w-]+, )?[A-Z][\w-]+ & [A-Z][\w-]+|[A-Z][\w-]+ et al\.|[A-Z][\w-]+"
+CITATION = re.compile(rf"\b(?:{_NAMES}) (?:19|20)\d\d\b")
+ARXIV = {
+    "Dhariwal & Nichol 2021": "2105.05233",
+    "Esser et al. 2024": "2403.03206",
+    "Hang et al. 2023": "2303.09556",
+    "Heusel et al. 2017": "1706.08500",
+    "Ho & Salimans 2022": "2207.12598",
+    "Ho et al. 2020": "2006.11239",
+    "Karras et al. 2022": "2206.00364",
+    "Kingma et al. 2021": "2107.00630",
+    "Lipman et al. 2023": "2210.02747",
+    "Liu et al. 2023": "2209.03003",
+    "Lu et al. 2022": "2211.01095",
+    "Meng et al. 2022": "2210.03142",
+    "Nichol & Dhariwal 2021": "2102.09672",
+    "Perez et al. 2018": "1709.07871",
+    "Saharia et al. 2022": "2205.11487",
+    "Salimans & Ho 2022": "2202.00512",
+    "Song et al. 2021": "2010.02502",
+    "Xiao, Rasul & Vollgraf 2017": "1708.07747",
+}
+
+
+def table() -> str:
+    """The components of genrl itself, not those of plugins, as a table of Markdown."""
+    known = components()
+    kinds = [*KINDS, *(kind for kind in known if kind not in KINDS)]
+    rows = [
+        f"| `{kind}.{name}` | {_summary(component)} | {_references(component)} |"
+        for kind in kinds
+        for name, component in known[kind].items()
+        if origin(component)[0] == "genrl"
+    ]
+    return "\n".join(["| component | what it is | reference |", "|---|---|---|", *rows])
+
+
+def _summary(component: type) -> str:
+    first = (inspect.getdoc(component) or "").splitlines()[0]
+    return first.replace("``", "`").replace("|", r"\|")
+
+
+def _references(component: type) -> str:
+    module = inspect.getmodule(component)
+    docs = f"{module.__doc__ if module else ''} {inspect.getdoc(component) or ''}"
+    cited = dict.fromkeys(CITATION.findall(" ".join(docs.split())))
+    return ", ".join(
+        f"[{name}](https://arxiv.org/abs/{ARXIV[name]})" if name in ARXIV else name
+        for name in cited
+    )
+
+
+def with_table(text: str) -> str:
+    """The text with the table between its marks.
+
+    Raises:
+        ValueError: if a mark is missing.
+    """
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise ValueError(f"the README needs the marks {BEGIN} and {END}")
+    return f"{before}{BEGIN}\n{table()}\n{END}{after}"
+
+
+def main() -> int:
+    """Print, write or check."""
+    parser = argparse.ArgumentParser(description="the README's table of components")
+    modes = parser.add_mutually_exclusive_group()
+    modes.add_argument("--write", action="store_true", help="put it into README.md")
+    modes.add_argument("--check", action="store_true", help="compare it with README.md")
+    options = parser.parse_args()
+    if not options.write and not options.check:
+        print(table())
+        return 0
+    text = README.read_text()
+    if options.write:
+        README.write_text(with_table(text))
+    elif text != with_table(text):
+        print("README.md is out of date: python tools/component_table.py --write", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
