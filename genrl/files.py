@@ -1,11 +1,12 @@
 """Writing files that are either whole or not there, and finding the name a user meant."""
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO
 
-from genrl.registry import ConfigurationError, suggest
+from genrl.registry import ConfigurationError, nearest
 
 
 def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -17,19 +18,26 @@ def write_whole(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with _removed_on_failure(temporary):
+            with temporary.open("wb") as file:
+                write(file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ConfigurationError(
             f"{path} could not be written ({error.strerror}); what was there before is untouched. "
             "Make room or choose another folder, then go on with: genrl resume"
         ) from error
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            path.unlink()
         raise
 
 
@@ -54,5 +62,6 @@ def existing(path: Path, what: str) -> Path:
     parent = path.parent
     while not parent.is_dir():
         path, parent = parent, parent.parent
-    siblings = [str(parent / sibling.name) for sibling in parent.iterdir()]
-    raise ConfigurationError(f"there is no {what} {path}.{suggest(str(path), siblings)}")
+    near = nearest(path.name, [sibling.name for sibling in parent.iterdir()])
+    hint = f" Did you mean '{parent / near}'?" if near else ""
+    raise ConfigurationError(f"there is no {what} {path}.{hint}")

@@ -33,8 +33,14 @@ class ConfigurationError(ValueError):
 
 def suggest(word: str, known: Iterable[str]) -> str:
     """A sentence that names the nearest known word, with a leading space, or nothing."""
+    near = nearest(word, known)
+    return f" Did you mean '{near}'?" if near else ""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that is most like another, or None where none is near."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean '{near[0]}'?" if near else ""
+    return near[0] if near else None
 
 
 def registries() -> dict[str, "Registry[Any]"]:
