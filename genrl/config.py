@@ -266,6 +266,8 @@ def instantiate(config: Mapping[str, Any], *args: Any, **more: Any) -> Any:
         factory = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"_target_ '{target}' does not exist") from error
+    if not isinstance(factory, type):
+        raise ConfigurationError(f"_target_ '{target}' is no class")
     try:
         return factory(*args, **arguments, **more)
     except (TypeError, ValueError) as error:
