@@ -35,9 +35,10 @@ class SinusoidalEmbedding(nn.Module):
         self.register_buffer("frequencies", exponents.exp(), persistent=False)
 
     def forward(self, scalar: Batch) -> Tensor:
-        """Features of shape (batch, features), float32."""
+        """Features of shape (batch, features), float32 or better."""
+        dtype = torch.promote_types(scalar.dtype, torch.float32)
         with torch.autocast(scalar.device.type, enabled=False):
-            angles = scalar.float()[:, None] * self.frequencies.float()
+            angles = scalar.to(dtype)[:, None] * self.frequencies.to(dtype)
             return torch.cat([angles.sin(), angles.cos()], dim=1)
 
 
@@ -51,12 +52,19 @@ class ConditionEmbedding(nn.Module):
     output for all of them (Meng et al. 2022, section 3.1).
 
     Args:
-        features: of the result.
+        features: of the result; a multiple of 4, at least 8.
         num_classes: labels 0 ... num_classes - 1; one more row is the learned null class.
+
+    Raises:
+        ValueError: if ``features`` is no multiple of 4 or less than 8.
     """
 
     def __init__(self, features: int, num_classes: int) -> None:
         super().__init__()
+        if features < 8 or features % 4:
+            raise ValueError(
+                f"the condition vector has {features} features, not a multiple of 4 from 8 on"
+            )
         self.num_classes = num_classes
         self.time_features = SinusoidalEmbedding(features // 2, 1e-3, 1.0)
         self.guidance_features = SinusoidalEmbedding(32, 0.05, 10.0)
@@ -70,10 +78,12 @@ class ConditionEmbedding(nn.Module):
 
     def forward(self, log_snr: Batch, label: Tensor | None, w: Batch | None) -> Tensor:
         """The condition vector, (batch, features)."""
-        angle = torch.atan(torch.exp(-0.5 * log_snr.float())) * (2000.0 / math.pi)
-        hidden = self.input(self.time_features(angle))
+        log_snr = log_snr.to(torch.promote_types(log_snr.dtype, torch.float32))
+        angle = torch.atan(torch.exp(-0.5 * log_snr)) * (2000.0 / math.pi)
+        dtype = self.input.weight.dtype
+        hidden = self.input(self.time_features(angle).to(dtype))
         if w is not None:
-            hidden = hidden + self.guidance(self.guidance_features(w))
+            hidden = hidden + self.guidance(self.guidance_features(w).to(dtype))
         embedding: Tensor = self.output(nn.functional.silu(hidden))
         if self.label is not None:
             if label is None:

@@ -37,7 +37,7 @@ class MLP(Network):
     Args:
         spec: data of any shape; it is flattened.
         num_outputs: outputs for each number of data.
-        features: of the hidden layers; even.
+        features: of the hidden layers; a multiple of 4, at least 8.
         num_layers: residual layers.
         dropout: probability inside the layers.
     """

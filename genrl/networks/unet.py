@@ -34,7 +34,8 @@ class UNet(Network):
         dropout: probability inside the residual blocks.
 
     Raises:
-        ValueError: if the data is no image or its size cannot be halved as often as asked.
+        ValueError: if the data is no image or its size cannot be halved as often as asked, or if a
+            number of channels makes no network.
     """
 
     def __init__(
@@ -51,7 +52,12 @@ class UNet(Network):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(spec, num_outputs)
-        _check(spec, channel_multipliers)
+        _check(spec, channels, channel_multipliers)
+        if min(num_blocks, head_channels) < 1:
+            raise ValueError(
+                "num_blocks and head_channels must be at least 1, "
+                f"not {num_blocks} and {head_channels}"
+            )
         data_channels, size, _ = spec.shape
         features = embedding_multiplier * channels
         self.embedding = ConditionEmbedding(features, spec.num_classes)
@@ -125,7 +131,12 @@ def _pairs(
         yield block, attention
 
 
-def _check(spec: DataSpec, channel_multipliers: tuple[int, ...]) -> None:
+def _check(spec: DataSpec, channels: int, channel_multipliers: tuple[int, ...]) -> None:
+    if not channel_multipliers or min(channels, *channel_multipliers) < 1:
+        raise ValueError(
+            "a U-Net needs at least one resolution and one channel at each, not "
+            f"channels={channels} with channel_multipliers={list(channel_multipliers)}"
+        )
     if len(spec.shape) != 3:
         raise ValueError(
             f"a U-Net needs images (channels, height, width), not data of shape {spec.shape}; "
