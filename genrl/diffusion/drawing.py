@@ -46,8 +46,9 @@ class SampleDrawer:
         self.is_guided = is_guided
 
     def evaluations(self, steps: int, w: float) -> int:
-        """Network evaluations for one sample; guidance outside of the model doubles them."""
-        return self.sampler.evaluations(steps) * (2 if self._guidance(w) is not None else 1)
+        """Network evaluations for one sample; guidance outside of the model multiplies them."""
+        guidance = self._guidance(w)
+        return self.sampler.evaluations(steps) * (1 if guidance is None else guidance.evaluations)
 
     def _guidance(self, w: float) -> Guidance | None:
         # w = 0 is the conditional model: the unconditional branch would be multiplied by zero.

@@ -1,6 +1,7 @@
 """The contract of guidance: how conditional and unconditional predictions are combined."""
 
 import abc
+from typing import ClassVar
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.prediction import Prediction
@@ -15,7 +16,11 @@ class Guidance(abc.ABC):
 
     Args:
         num_classes: of the data; also the label of the null class.
+
+    ``evaluations`` is how often one guided prediction evaluates the network for an example.
     """
+
+    evaluations: ClassVar[int] = 2
 
     def __init__(self, num_classes: int) -> None:
         self.num_classes = num_classes

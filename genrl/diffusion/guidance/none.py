@@ -13,6 +13,8 @@ from genrl.typing import Batch, Data, Labels
 class NoGuidance(Guidance):
     """The conditional prediction; w is ignored."""
 
+    evaluations = 1
+
     def __call__(
         self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels, w: Batch
     ) -> Prediction:
