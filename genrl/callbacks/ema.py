@@ -38,7 +38,7 @@ class EMACallback(StageCallback):
         """Begin at the student's weights, unless a checkpoint of this stage brought averages."""
         if not stage.use_ema:
             self.averages = {}
-        elif not self.averages:
+        elif not self.averages or module.position.step == 0:
             self.averages = {decay: _weights(module) for decay in self.decays}
         else:
             self.averages = {

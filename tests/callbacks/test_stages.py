@@ -1,0 +1,144 @@
+"""Stages: the order of what happens, what is handed on, and how divergence is told."""
+
+import copy
+from typing import Any
+
+import pytest
+import torch
+from lightning import Trainer
+
+from genrl.callbacks import StageCallback, StagesCallback
+from genrl.diffusion import Stage
+from genrl.modules import DiffusionModule, DivergenceError
+
+
+class Diary(StageCallback):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[Any, ...]] = []
+        self.learning_rates: list[float] = []
+
+    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        assert module.stage is stage
+        self.events.append(("start", stage.name, module.updates))
+        assert not trainer.optimizers[0].state
+
+    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        self.events.append(("update", stage.name, module.updates))
+        self.learning_rates.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+    def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+        self.events.append(("end", stage.name, module.updates))
+        assert trainer.optimizers[0].state
+
+
+def test_order_of_events(make_run: Any, make_stage: Any) -> None:
+    run = make_run(
+        [make_stage("a", 2), make_stage("b", 1), make_stage("c", 2)],
+        [[1.0] * 2, [1.0], [1.0] * 2],
+        optimizer=torch.optim.Adam,
+    )
+    diary = Diary()
+    run.fit(diary)
+    assert diary.events == [
+        ("start", "a", 0),
+        ("update", "a", 1),
+        ("update", "a", 2),
+        ("end", "a", 2),
+        ("start", "b", 2),
+        ("update", "b", 3),
+        ("end", "b", 3),
+        ("start", "c", 3),
+        ("update", "c", 4),
+        ("update", "c", 5),
+        ("end", "c", 5),
+    ]
+
+
+def test_followers_are_called_in_their_order(make_run: Any, make_stage: Any) -> None:
+    order: list[str] = []
+
+    class Named(StageCallback):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        @property
+        def state_key(self) -> str:
+            return self.name
+
+        def on_stage_end(self, *_: Any) -> None:
+            order.append(self.name)
+
+    make_run([make_stage("a", 1)], [[1.0]]).fit(Named("first"), Named("second"))
+    assert order == ["first", "second"]
+
+
+def test_learning_rate_falls_to_zero_in_each_stage(make_run: Any, make_stage: Any) -> None:
+    run = make_run([make_stage("a", 4, 0.8), make_stage("b", 2, 0.1)], [[1.0] * 4, [1.0] * 2])
+    run.module.warmup_updates = 2
+    diary = Diary()
+    diary.on_stage_start = diary.on_stage_end = lambda *_: None  # type: ignore[method-assign]
+    run.fit(diary)
+    expected = [0.8 / 3, 0.8 * 2 / 3 * 3 / 4, 0.8 * 2 / 4, 0.8 / 4, 0.1 / 3, 0.1 * 2 / 3 / 2]
+    assert diary.learning_rates == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_student_becomes_the_teacher(make_run: Any, make_stage: Any) -> None:
+    run = make_run([make_stage("a", 2), make_stage("b", 3)], [[1.0] * 2, [1.0] * 3])
+    seen: dict[str, dict[str, torch.Tensor]] = {}
+
+    class Watch(StageCallback):
+        def on_stage_end(self, trainer: Any, module: DiffusionModule, stage: Stage) -> None:
+            seen[stage.name] = copy.deepcopy(module.denoiser.state_dict())
+
+    run.fit(Watch())
+    teacher = run.module.teacher.state_dict()
+    for name, value in seen["a"].items():
+        assert torch.equal(teacher[name], value)
+    weights = [p for name, p in run.module.denoiser.named_parameters()]
+    frozen = [p for name, p in run.module.teacher.named_parameters()]
+    # Gradient one for every weight: plain descent over the learning rates of stage b.
+    travelled = 0.1 * (1 + 2 / 3 + 1 / 3)
+    for own, before in zip(weights, frozen, strict=True):
+        torch.testing.assert_close(own, before - travelled, rtol=0, atol=1e-6)
+    assert all(p.grad is None and not p.requires_grad for p in frozen)
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), -float("inf")])
+@pytest.mark.parametrize(("index", "name", "update"), [(0, "a", 1), (2, "a", 3), (4, "b", 5)])
+def test_a_loss_that_is_no_number_stops_at_once(
+    make_run: Any, make_stage: Any, bad: float, index: int, name: str, update: int
+) -> None:
+    values = [1.0] * 6
+    values[index] = bad
+    stages = [make_stage("a", 3), make_stage("b", 3)]
+    run = make_run(stages, [values[:3], values[3:]], optimizer=torch.optim.Adam)
+    diary = Diary()
+    with pytest.raises(DivergenceError) as caught:
+        run.fit(diary, last="runs/x/last.ckpt")
+    assert str(caught.value).startswith(
+        f"loss or gradient became NaN or infinite in the stage '{name}', update {update}; "
+        "the last good checkpoint is runs/x/last.ckpt. Lower the learning rate"
+    )
+    # No follower saw it: neither an average nor a checkpoint is made of such weights.
+    assert ("update", name, update) not in diary.events
+    assert ("end", name, update) not in diary.events
+
+
+def test_a_gradient_that_is_no_number_stops_at_once(make_run: Any, make_stage: Any) -> None:
+    run = make_run([make_stage("a", 3)], [[1.0] * 3])
+    weight = next(run.module.denoiser.parameters())
+    weight.register_hook(lambda gradient: gradient * float("inf"))
+    with pytest.raises(DivergenceError, match="in the stage 'a', update 1;"):
+        run.fit()
+
+
+def test_opposite_infinities_do_not_cancel(make_run: Any, make_stage: Any) -> None:
+    """On an accelerator many updates are looked at through one sum."""
+    module = make_run([make_stage("a", 30)], [[1.0] * 30]).module
+    callback = StagesCallback([], "last.ckpt", check_every=20)
+    callback._suspect = torch.tensor(float("inf")) + torch.tensor(-float("inf"))
+    module.metrics = {"loss": torch.tensor(1.0), "gradient_norm": torch.tensor(1.0)}
+    with pytest.raises(DivergenceError):
+        callback._check(module, "a", is_stage_end=False)
