@@ -13,10 +13,11 @@ class ProgressiveLadder(Ladder):
     """Guided distillation, then progressive distillation from ``start`` steps to ``end``.
 
     Args:
-        start: sampling steps of the first progressive student; its teacher takes ``factor`` times
-            as many.
+        start: sampling steps of the first progressive student.
         end: sampling steps of the last one.
         factor: by which each stage divides the number of steps, >= 2.
+        start_factor: teacher steps for each step of the first student, which inherits the error of
+            its teacher's sampler; None takes ``factor``.
         w_min: lowest guidance weight, >= -1.
         w_max: highest guidance weight.
         w_exponent: the loss of an example is divided by (1 + |w|)^w_exponent.
@@ -37,6 +38,7 @@ class ProgressiveLadder(Ladder):
         start: int = 16,
         end: int = 1,
         factor: int = 2,
+        start_factor: int | None = None,
         w_min: float = 0.0,
         w_max: float = 4.0,
         w_exponent: float = 0.0,
@@ -59,6 +61,7 @@ class ProgressiveLadder(Ladder):
                 f"it gives {', '.join(map(str, self.num_steps))}"
             )
         self.factor = factor
+        self.start_factor = factor if start_factor is None else start_factor
         self.w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
         self.guided = (guided_updates, guided_learning_rate)
         self.updates, self.learning_rate = updates, learning_rate
@@ -80,7 +83,7 @@ class ProgressiveLadder(Ladder):
         objective = {
             "name": "progressive_distillation",
             "steps": steps,
-            "factor": self.factor,
+            "factor": self.start_factor if steps == self.num_steps[0] else self.factor,
             **self.w_range,
         }
         updates = self.last_updates if steps <= 2 else self.updates
