@@ -71,6 +71,9 @@ class Evaluator:
         rank: of this process; it draws every ``world_size``-th sample.
         world_size: number of processes.
         gather: joins the samples of all processes, in order of rank, along the first dimension.
+
+    Raises:
+        ValueError: if there are fewer samples than processes.
     """
 
     def __init__(
@@ -88,6 +91,8 @@ class Evaluator:
         world_size: int = 1,
         gather: Gather | None = None,
     ) -> None:
+        if num_samples < world_size:
+            raise ValueError(f"{world_size} processes cannot share {num_samples} samples")
         self.feature, self.spec, self.train = feature, spec, train
         self.num_samples, self.seed, self.batch_size = num_samples, seed, batch_size
         self.device, self.rank, self.world_size, self.gather = device, rank, world_size, gather

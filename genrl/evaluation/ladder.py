@@ -142,15 +142,19 @@ class LadderEvaluation:
     def _restore_references(self) -> None:
         if not self._reference_file.exists():
             return
+        wanted = (self.evaluator.num_samples, *self.evaluator.spec.shape)
         try:
-            with np.load(self._reference_file, allow_pickle=False) as arrays:
-                for w in self.plan.w:
-                    if str(w) in arrays and len(arrays[str(w)]) == self.evaluator.num_samples:
-                        self.evaluator.set_reference(w, torch.from_numpy(arrays[str(w)]))
-        except (ValueError, OSError, EOFError) as error:
+            content = io.BytesIO(self._reference_file.read_bytes())
+            with np.load(content, allow_pickle=False) as file:
+                arrays = {w: file[str(w)] for w in self.plan.w if str(w) in file}
+        except Exception as error:  # an altered byte shows in a dozen types
             raise ConfigurationError(
-                f"{self._reference_file} is damaged: {error}; delete it"
+                f"{self._reference_file} is damaged ({type(error).__name__}): delete it and "
+                "evaluate the first stage again"
             ) from error
+        for w, array in arrays.items():
+            if array.shape == wanted:
+                self.evaluator.set_reference(w, torch.from_numpy(array))
 
 
 def _key(row: dict[str, Any]) -> tuple[str, int, float]:

@@ -47,6 +47,7 @@ class Pictures:
         if len(self.spec.shape) == 3:
             count = min(max(self.spec.num_classes, 1), MAX_CLASSES)
             rows = count if self.spec.num_classes else 8
+            rows = min(rows, *(len(x) for x in samples.values()))
             labels = [self._class_name(row) for row in range(rows)]
             grid = torch.stack([x[:rows] for x in samples.values()], dim=1)
             image = sample_grid(grid, labels, columns, title)

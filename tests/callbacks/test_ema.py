@@ -1,5 +1,6 @@
 """Moving averages against the formula, over stages, and through a checkpoint."""
 
+import io
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -113,9 +114,7 @@ def test_state_survives_a_checkpoint(make_run: Any, make_stage: Any) -> None:
             assert torch.equal(callback.averages[decay][name], value)
 
 
-def saved(callback: EMACallback) -> Any:
-    import io
-
+def saved(callback: EMACallback) -> io.BytesIO:
     buffer = io.BytesIO()
     torch.save(callback.state_dict(), buffer)
     buffer.seek(0)
