@@ -1,5 +1,6 @@
 """One torch thread and no denormals: beside another busy process, two are slower than one."""
 
+import logging
 import os
 import subprocess
 from collections.abc import Iterator
@@ -35,3 +36,15 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         pytest.skip("mounting a small file system is not permitted here")
     yield folder
     subprocess.run(["umount", str(folder)], check=True, capture_output=True)
+
+
+@pytest.fixture(autouse=True)
+def _no_log_file_of_another_test() -> Iterator[None]:
+    """Hydra's job logging stays in the process: take it away with the run's folder."""
+    root = logging.getLogger()
+    before, level = list(root.handlers), root.level
+    yield
+    for handler in set(root.handlers) - set(before):
+        root.removeHandler(handler)
+        handler.close()
+    root.setLevel(level)
