@@ -5,6 +5,7 @@ import warnings
 from functools import partial
 from pathlib import Path
 
+import torch
 from lightning import Trainer
 
 from genrl import checkpoints
@@ -120,6 +121,8 @@ def _fit(
     checkpoint: Path | None = None,
     is_new: bool = False,
 ) -> None:
+    # Numbers below 1e-38 are slow on a CPU and mean nothing here.
+    torch.set_flush_denormal(True)
     followers = _followers(config, folder, data)
     progress = next((f for f in followers if isinstance(f, ProgressCallback)), None)
     trainer = _trainer(config, folder, module, followers)
@@ -187,6 +190,11 @@ def _trainer(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     settings = dict(config["trainer"])
     settings["accelerator"] = accelerator(settings["accelerator"])
+    if settings.get("accumulate_grad_batches", 1) != 1:
+        raise ConfigurationError(
+            "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "
+            "give a larger training.batch_size"
+        )
     loggers = []
     if config["logger"] is not None:
         loggers = [instantiate({"save_dir": str(folder.path), **config["logger"]})]
