@@ -5,7 +5,6 @@ the traceback.
 """
 
 import importlib
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -110,8 +109,6 @@ def _dispatch(words: list[str], debug: bool) -> int:
 def _run(path: str, words: list[str], debug: bool) -> int:
     from genrl.registry import ConfigurationError
 
-    # Threads that wait should sleep: spinning ones slow a shared machine down many times over.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     module, _, function = path.partition(":")
     try:
         run: Callable[[list[str]], None] = getattr(importlib.import_module(module), function)
