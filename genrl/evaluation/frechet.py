@@ -22,11 +22,28 @@ class FeatureStatistics:
 
     Args:
         mean: of the features.
-        covariance: unbiased (divided by the number of examples less one).
+        factor: F with F Fᵀ = Σ; it has as many columns as are needed, of examples or dimensions the
+            fewer.
     """
 
     mean: Float64[Tensor, " dims"]
-    covariance: Float64[Tensor, "dims dims"]
+    factor: Float64[Tensor, "dims rank"]
+
+    @classmethod
+    def from_covariance(
+        cls, mean: Float64[Tensor, " dims"], covariance: Float64[Tensor, "dims dims"]
+    ) -> "FeatureStatistics":
+        """From a symmetric covariance; F leaves out its null space, but for one column."""
+        values, vectors = torch.linalg.eigh(covariance)
+        floor = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
+        kept = values > floor
+        kept[-1] = True
+        return cls(mean, vectors[:, kept] * values[kept].clamp(min=0).sqrt())
+
+    @property
+    def covariance(self) -> Float64[Tensor, "dims dims"]:
+        """Σ, unbiased (divided by the number of examples less one)."""
+        return self.factor @ self.factor.T
 
 
 def feature_statistics(features: Float[Tensor, "examples dims"]) -> FeatureStatistics:
@@ -44,8 +61,11 @@ def feature_statistics(features: Float[Tensor, "examples dims"]) -> FeatureStati
     if not features.isfinite().all():
         raise ValueError("the features hold values that are not finite; were the samples finite?")
     mean = features.mean(dim=0)
-    centred = features - mean
-    return FeatureStatistics(mean, centred.T @ centred / (len(features) - 1))
+    centred = (features - mean) / (len(features) - 1) ** 0.5
+    if len(features) <= features.shape[1]:
+        # Fewer examples than dimensions: they are a factor themselves, Σ need never be formed.
+        return FeatureStatistics(mean, centred.T)
+    return FeatureStatistics.from_covariance(mean, centred.T @ centred)
 
 
 def frechet_from_statistics(a: FeatureStatistics, b: FeatureStatistics) -> float:
@@ -59,8 +79,8 @@ def frechet_from_statistics(a: FeatureStatistics, b: FeatureStatistics) -> float
             f"features of {len(a.mean)} and of {len(b.mean)} dimensions cannot be compared; "
             "compute both with the same feature"
         )
-    overlap = torch.linalg.svdvals(_factor(a.covariance).T @ _factor(b.covariance)).sum()
-    spread = a.covariance.trace() + b.covariance.trace() - 2 * overlap
+    overlap = torch.linalg.svdvals(a.factor.T @ b.factor).sum()
+    spread = a.factor.square().sum() + b.factor.square().sum() - 2 * overlap
     shift = (a.mean - b.mean).square().sum()
     return max(0.0, float(shift + spread))
 
@@ -68,13 +88,3 @@ def frechet_from_statistics(a: FeatureStatistics, b: FeatureStatistics) -> float
 def frechet_distance(a: Float[Tensor, "examples dims"], b: Float[Tensor, "others dims"]) -> float:
     """The squared distance d² between two sets of features."""
     return frechet_from_statistics(feature_statistics(a), feature_statistics(b))
-
-
-def _factor(covariance: Float64[Tensor, "dims dims"]) -> Float64[Tensor, "dims rank"]:
-    """F with F Fᵀ = covariance, of as many columns as its numerical rank (at least one)."""
-    values, vectors = torch.linalg.eigh(covariance)
-    floor = values[-1].clamp(min=0) * len(values) * torch.finfo(values.dtype).eps
-    kept = values > floor
-    kept[-1] = True
-    factor: Tensor = vectors[:, kept] * values[kept].clamp(min=0).sqrt()
-    return factor

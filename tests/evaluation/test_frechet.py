@@ -37,8 +37,8 @@ def test_closed_form_of_commuting_covariances(turn: Tensor) -> None:
     s_a = torch.tensor([1.0, 2.0, 0.5, 3.0], dtype=torch.float64)
     s_b = torch.tensor([2.0, 2.0, 0.1, 1.0], dtype=torch.float64)
     mean = torch.arange(4, dtype=torch.float64)
-    a = FeatureStatistics(mean, turn @ torch.diag(s_a**2) @ turn.T)
-    b = FeatureStatistics(mean + 0.5, turn @ torch.diag(s_b**2) @ turn.T)
+    a = FeatureStatistics.from_covariance(mean, turn @ torch.diag(s_a**2) @ turn.T)
+    b = FeatureStatistics.from_covariance(mean + 0.5, turn @ torch.diag(s_b**2) @ turn.T)
     expected = 4 * 0.25 + (s_a - s_b).square().sum().item()
     assert frechet_from_statistics(a, b) == pytest.approx(expected, rel=1e-13)
 
@@ -52,7 +52,9 @@ def test_covariances_that_do_not_commute() -> None:
     product = a @ b
     root = torch.sqrt(product.trace() + 2 * torch.linalg.det(product).sqrt())
     zero = torch.zeros(2, dtype=torch.float64)
-    found = frechet_from_statistics(FeatureStatistics(zero, a), FeatureStatistics(zero, b))
+    found = frechet_from_statistics(
+        FeatureStatistics.from_covariance(zero, a), FeatureStatistics.from_covariance(zero, b)
+    )
     assert found == pytest.approx((a.trace() + b.trace() - 2 * root).item(), rel=1e-12)
 
 
@@ -98,8 +100,8 @@ def test_orthogonal_supports_have_no_overlap() -> None:
     turn = rotation(40, 6)
     zero = torch.zeros(40, dtype=torch.float64)
     found = frechet_from_statistics(
-        FeatureStatistics(zero, turn @ torch.diag(a) @ turn.T),
-        FeatureStatistics(zero, turn @ torch.diag(b) @ turn.T),
+        FeatureStatistics.from_covariance(zero, turn @ torch.diag(a) @ turn.T),
+        FeatureStatistics.from_covariance(zero, turn @ torch.diag(b) @ turn.T),
     )
     assert found == pytest.approx(20 * 13, rel=1e-12)
 
@@ -132,3 +134,18 @@ def test_mistakes_are_named() -> None:
         feature_statistics(torch.tensor([[0.0], [float("nan")]]))
     with pytest.raises(ValueError, match="features of 3 and of 4 dimensions"):
         frechet_distance(torch.randn(5, 3), torch.randn(5, 4))
+
+
+def test_fewer_examples_than_dimensions() -> None:
+    """The covariances are never formed; scipy forms them."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = (torch.randn(n, 300, generator=generator, dtype=torch.float64) for n in (40, 70))
+    b = 0.5 * b + 0.3
+    cov = [np.cov(x.numpy(), rowvar=False) for x in (a, b)]
+    # tr (Σ_a Σ_b)^½ from the eigenvalues of the product, most of them zero.
+    values = np.linalg.eigvals(cov[0] @ cov[1]).real.clip(min=0)
+    overlap = np.sqrt(np.sort(values)[-39:]).sum()
+    shift = ((a.mean(0) - b.mean(0)) ** 2).sum().item()
+    expected = shift + np.trace(cov[0]) + np.trace(cov[1]) - 2 * overlap
+    assert frechet_distance(a, b) == pytest.approx(expected, rel=1e-9)
+    assert feature_statistics(a).factor.shape == (300, 40)
