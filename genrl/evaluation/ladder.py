@@ -146,7 +146,7 @@ class LadderEvaluation:
         try:
             content = io.BytesIO(self._reference_file.read_bytes())
             with np.load(content, allow_pickle=False) as file:
-                arrays = {w: file[str(w)] for w in self.plan.w if str(w) in file}
+                arrays = {float(w): file[w] for w in file.files}
         except Exception as error:  # an altered byte shows in a dozen types
             raise ConfigurationError(
                 f"{self._reference_file} is damaged ({type(error).__name__}): delete it and "

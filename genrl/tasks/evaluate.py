@@ -50,6 +50,8 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
     callback = callbacks.build(settings, RunContext(folder, config, make))
     if not isinstance(callback, ImageEvaluationCallback):
         raise ConfigurationError(f"the evaluation '{settings['name']}' belongs to training alone")
+    is_partial = bool(options.stage or options.w or config["teacher"])
+    _check_number(folder, callback.num_samples, is_partial=is_partial)
     plan = callback.plan
     if options.w is not None:
         plan = replace(plan, w=tuple(options.w))
@@ -70,3 +72,13 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
         )
     write_report([folder.path], folder.report)
     return f"{folder.summary}\n{folder.report}"
+
+
+def _check_number(folder: RunFolder, num_samples: int, *, is_partial: bool) -> None:
+    """One table, one number of samples: distances of different numbers do not compare."""
+    measured = folder.read_summary().get("num_samples", num_samples)
+    if is_partial and measured != num_samples:
+        raise ConfigurationError(
+            f"the other rows of {folder.path} were measured with {measured} samples: give "
+            f"n={measured}, or evaluate everything again (no stage=, no w=, a teacher of the run)"
+        )

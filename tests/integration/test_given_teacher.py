@@ -123,3 +123,15 @@ def test_evaluating_again_gives_the_same_numbers(ladder: RunFolder) -> None:
     evaluate(ladder.path, EvaluateOptions(device="cpu"))
     assert numbers() == before
     assert "Fréchet" in ladder.report.read_text()
+
+
+def test_one_table_has_one_number_of_samples(ladder: RunFolder) -> None:
+    before = ladder.summary.read_bytes()
+    with pytest.raises(ConfigurationError, match="measured with 20 samples: give n=20"):
+        evaluate(ladder.path, EvaluateOptions(device="cpu", n=30, stage="1"))
+    assert ladder.summary.read_bytes() == before
+    with np.load(ladder.samples / "reference.npz") as references:
+        stored = set(references.files)
+    evaluate(ladder.path, EvaluateOptions(device="cpu", stage="1", w=[4.0]))
+    with np.load(ladder.samples / "reference.npz") as references:
+        assert set(references.files) == stored == {"0.0", "4.0"}
