@@ -41,6 +41,8 @@ def make_evaluation(
         held_out_x, held_out_y = train, train_labels
     else:
         held_out_x, held_out_y = held_out, held_out_labels
+    if rank == 0:
+        say(f"preparing the feature '{features.name_of(type(feature))}' for the evaluation")
     feature.fit(train, train_labels, held_out_x, held_out_y, folder.path / "features")
     evaluator = Evaluator(
         feature,
