@@ -139,7 +139,9 @@ def measure(
 def _update(
     module: DiffusionModule, kind: str, batch: ExampleBatch, is_mixed: bool
 ) -> Callable[[], None]:
-    index = next(i for i, stage in enumerate(module.stages) if stage.objective["name"] == kind)
+    # The last stage of a kind: the first progressive one may learn from more teacher steps.
+    kinds = [stage.objective["name"] for stage in module.stages]
+    index = len(kinds) - 1 - kinds[::-1].index(kind)
     objective = module.objectives[index]
     teacher = module.teacher if objective.needs_teacher else None
     module.denoiser.train()
