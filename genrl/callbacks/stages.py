@@ -48,11 +48,11 @@ class StagesCallback(Callback):
             return
         for follower in self.followers:
             follower.on_stage_end(trainer, pl_module, stage)
-        if not is_over:
-            pl_module.start_next_stage()
+        if is_over:
+            return
+        pl_module.start_next_stage()
         for follower in self.followers:
-            if not is_over:
-                follower.on_stage_start(trainer, pl_module, pl_module.stage)
+            follower.on_stage_start(trainer, pl_module, pl_module.stage)
 
     def _check(self, module: DiffusionModule, stage: str, is_stage_end: bool) -> None:
         """NaN and infinity survive addition: one look at a sum is a look at many updates."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion.drawing import SampleDrawer, class_of
+from genrl.diffusion.samplers.base import samplers
 from genrl.evaluation.accuracy import accuracy
 from genrl.evaluation.features.base import Feature
 from genrl.evaluation.frechet import (
@@ -164,7 +165,7 @@ class Evaluator:
         return Row(
             name=name,
             num_steps=steps,
-            sampler=_registered_name(drawer),
+            sampler=samplers.name_of(type(drawer.sampler)),
             w=w,
             frechet=frechet,
             frechet_held_out=None
@@ -189,9 +190,3 @@ def _spread(total: int, count: int) -> Sequence[int]:
     """At most ``count`` indices, evenly over ``total``: data is often sorted by class."""
     count = min(total, count)
     return [i * total // count for i in range(count)]
-
-
-def _registered_name(drawer: SampleDrawer) -> str:
-    from genrl.diffusion.samplers.base import samplers
-
-    return samplers.name_of(type(drawer.sampler))
