@@ -16,6 +16,9 @@ from genrl.registry import ConfigurationError, registries
 CORE_PACKAGES = (
     "genrl.networks",
     "genrl.diffusion",
+    "genrl.rl",
+    "genrl.imitation",
+    "genrl.envs",
     "genrl.data",
     "genrl.evaluation",
     "genrl.modules",

@@ -1,0 +1,43 @@
+"""Where rewards come from: the environment, or a model that learns them (contract C4).
+
+Rewards are never stored relabelled. An on-policy algorithm relabels a rollout after it was
+collected and before its advantages; an off-policy one relabels what it draws from its buffer.
+"""
+
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from genrl.rl.transitions import Transitions
+
+Metrics = dict[str, float]
+
+
+class RewardSource(Protocol):
+    """Rewards of transitions, and learning from fresh ones."""
+
+    def reward(self, steps: Transitions) -> Tensor:
+        """Rewards without gradient, of the shape of ``steps``; observations are not normalized."""
+
+    def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
+        """Learn from what the learner did last: (batch,) transitions, each seen once."""
+
+    def mix(self, steps: Transitions, generator: torch.Generator) -> Transitions:
+        """Join a drawn batch with others (demonstrations); most sources return it as it is."""
+
+
+class EnvironmentReward:
+    """The reward that the environment gives."""
+
+    def reward(self, steps: Transitions) -> Tensor:
+        """As it was stored."""
+        return steps.reward
+
+    def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
+        """Nothing is learned."""
+        return {}
+
+    def mix(self, steps: Transitions, generator: torch.Generator) -> Transitions:
+        """As it is."""
+        return steps

@@ -1,0 +1,197 @@
+"""Steps a vector environment and records real transitions, in both autoreset modes of gymnasium.
+
+SAME_STEP: at the end of an episode the step already returns the first observation of the next one,
+and the real last one is in ``info["final_obs"]``. NEXT_STEP: the step returns the real last
+observation, and the step after it ignores its action and resets: a dead transition, which is
+recorded with ``valid`` False and must never reach a loss.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from gymnasium.vector import AutoresetMode, VectorEnv
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genrl.registry import ConfigurationError
+from genrl.rl.spec import EnvSpec
+from genrl.rl.transitions import Transitions
+
+Act = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A finished episode.
+
+    Args:
+        total: sum of the environment's rewards, not discounted.
+        length: steps.
+    """
+
+    total: float
+    length: int
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """What a collector saw.
+
+    Args:
+        steps: (time, env).
+        valid: (time, env), bool; False for dead transitions.
+        episodes: those that ended.
+    """
+
+    steps: Transitions
+    valid: Tensor
+    episodes: list[Episode]
+
+    @property
+    def num_steps(self) -> int:
+        """Steps of environments, dead ones left out."""
+        return int(self.valid.sum())
+
+    def flat(self) -> Transitions:
+        """The valid transitions as one batch."""
+        flat = self.steps.flatten()
+        valid = self.valid.flatten()
+        return flat if bool(valid.all()) else flat[valid]
+
+
+class Collector:
+    """Acts in a vector environment, from the first reset on, without a break between rollouts.
+
+    Args:
+        envs: vector environment in SAME_STEP or NEXT_STEP mode.
+        spec: of one of them.
+        memory_size: of the policy.
+        seed: of the first reset; environment i takes seed + i.
+
+    Raises:
+        ConfigurationError: if the vector environment does not reset by itself.
+    """
+
+    def __init__(self, envs: VectorEnv, spec: EnvSpec, memory_size: int = 0, seed: int = 0) -> None:
+        mode = envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP)
+        if mode not in (AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP):
+            raise ConfigurationError(
+                f"the vector environment has autoreset mode {mode}; "
+                "a collector needs one that resets by itself: SAME_STEP or NEXT_STEP"
+            )
+        self.envs, self.spec, self.memory_size = envs, spec, memory_size
+        self.is_same_step = mode is AutoresetMode.SAME_STEP
+        self.num_envs = envs.num_envs
+        self.reset(seed)
+
+    def reset(self, seed: int) -> None:
+        """Begin new episodes everywhere."""
+        seeds: Any = [seed + i for i in range(self.num_envs)]
+        obs, _ = self.envs.reset(seed=seeds)
+        self.obs = _float(obs)
+        self.start = torch.ones(self.num_envs, dtype=torch.bool)
+        self.memory = torch.zeros(self.num_envs, self.memory_size)
+        self.dead = np.zeros(self.num_envs, dtype=np.bool_)
+        self.totals = np.zeros(self.num_envs)
+        self.lengths = np.zeros(self.num_envs, dtype=np.int64)
+
+    @torch.no_grad()
+    def collect(self, act: Act, num_steps: int) -> Rollout:
+        """Record ``num_steps`` steps of every environment.
+
+        Args:
+            act: (obs, start, memory) -> (action, memory).
+            num_steps: time of the rollout.
+
+        Raises:
+            ConfigurationError: if an observation or a reward is NaN or infinite.
+        """
+        fields: list[list[Any]] = [[] for _ in range(9)]
+        episodes: list[Episode] = []
+        for _ in range(num_steps):
+            memory = self.memory
+            action, self.memory = act(self.obs, self.start, memory)
+            seen, reward, terminated, truncated, info = self.envs.step(self.spec.executable(action))
+            following = _float(seen)
+            done = terminated | truncated
+            valid = ~self.dead
+            next_obs = following
+            if done.any():
+                if self.is_same_step:
+                    next_obs = following.clone()
+                    for i in np.flatnonzero(done):
+                        next_obs[i] = torch.from_numpy(
+                            np.asarray(info["final_obs"][i], dtype=np.float32)
+                        )
+                    begun = done
+                else:
+                    begun = self.dead
+                self._count(reward, done, valid, episodes)
+            else:
+                begun = self.dead
+                self._count(reward, None, valid, episodes)
+            row = (self.obs, action, reward, next_obs, terminated, truncated)
+            for column, value in zip(fields, (*row, self.start, memory, valid), strict=True):
+                column.append(value)
+            self.obs = following
+            self.start = torch.from_numpy(begun.copy()) if begun.any() else _none(self.num_envs)
+            self.dead = np.zeros_like(self.dead) if self.is_same_step else done & valid
+        steps = Transitions(
+            torch.stack(fields[0]),
+            torch.stack(fields[1]),
+            torch.from_numpy(np.stack(fields[2]).astype(np.float32)),
+            torch.stack(fields[3]),
+            torch.from_numpy(np.stack(fields[4])),
+            torch.from_numpy(np.stack(fields[5])),
+            torch.stack(fields[6]),
+            torch.stack(fields[7]),
+        )
+        if not bool(torch.isfinite(steps.reward.sum() + steps.next_obs.sum())):
+            raise ConfigurationError(
+                f"{self.spec.env_id} gave an observation or a reward that is NaN or infinite"
+            )
+        return Rollout(steps, torch.from_numpy(np.stack(fields[8])), episodes)
+
+    def _count(
+        self,
+        reward: NDArray[Any],
+        done: NDArray[np.bool_] | None,
+        valid: NDArray[np.bool_],
+        episodes: list[Episode],
+    ) -> None:
+        self.totals += np.where(valid, reward, 0.0)
+        self.lengths += valid
+        if done is not None:
+            for i in np.flatnonzero(done & valid):
+                episodes.append(Episode(float(self.totals[i]), int(self.lengths[i])))
+                self.totals[i], self.lengths[i] = 0.0, 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where every episode stands, the environments' own state left out."""
+        return {
+            "obs": self.obs,
+            "start": self.start,
+            "memory": self.memory,
+            "dead": torch.from_numpy(self.dead.copy()),
+            "totals": torch.from_numpy(self.totals.copy()),
+            "lengths": torch.from_numpy(self.lengths.copy()),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of `state_dict`; the environments must have been restored, too."""
+        self.obs, self.start, self.memory = state["obs"], state["start"], state["memory"]
+        self.dead = state["dead"].numpy().copy()
+        self.totals = state["totals"].numpy().copy()
+        self.lengths = state["lengths"].numpy().copy()
+
+
+def _float(obs: NDArray[Any]) -> Tensor:
+    # A copy, for vector environments may write the next observation into the same memory.
+    return torch.from_numpy(np.array(obs, dtype=np.float32))
+
+
+def _none(count: int) -> Tensor:
+    return torch.zeros(count, dtype=torch.bool)
