@@ -1,0 +1,174 @@
+"""Proximal Policy Optimization: several epochs on a clipped surrogate.
+
+L = -E min(ρ A, clip(ρ, 1 - ε, 1 + ε) A) + c_v E ½ (V - R)² - c_e E H,  ρ = π(a|s) / π_old(a|s)
+
+Schulman et al. 2017, Proximal Policy Optimization Algorithms, equations 7 and 9.
+"""
+
+import torch
+from torch import Tensor, nn
+
+from genrl.rl.algorithms.base import Parts, algorithms
+from genrl.rl.algorithms.on_policy import OnPolicyAlgorithm, OnPolicyBatch, normalized
+from genrl.rl.interaction import Interaction
+from genrl.rl.rewards import Metrics
+
+
+@algorithms.register("ppo")
+class PPO(OnPolicyAlgorithm):
+    """Several epochs of minibatches on a clipped surrogate (Schulman et al. 2017).
+
+    A policy with a memory is learned from whole environments: a minibatch then is a number of
+    environments over all of the rollout's time.
+
+    Args:
+        parts: policy with a density, value critic, advantage estimator.
+        num_steps: of each environment in an iteration.
+        batch_size: steps in a minibatch.
+        epochs: passes over a rollout.
+        learning_rate: of Adam at the start.
+        anneal: whether learning rate and clip range fall linearly to zero.
+        clip: ε, how far the ratio may leave 1 before its gradient is cut.
+        value_clip: the same for values, in units of the reward; 0 for none.
+        value_weight: c_v.
+        entropy_weight: c_e.
+        gradient_clip: largest norm of the gradient; 0 for none.
+        max_kl: ends the epochs once the estimated KL(π_old ‖ π) exceeds it; 0 for never.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        num_steps: int = 2048,
+        batch_size: int = 64,
+        epochs: int = 10,
+        learning_rate: float = 3e-4,
+        anneal: bool = False,
+        clip: float = 0.2,
+        value_clip: float = 0.0,
+        value_weight: float = 0.5,
+        entropy_weight: float = 0.0,
+        gradient_clip: float = 0.5,
+        max_kl: float = 0.0,
+    ) -> None:
+        super().__init__(parts, num_steps)
+        if batch_size < 1 or epochs < 1 or learning_rate <= 0 or not 0 < clip:
+            raise ValueError(
+                "batch_size and epochs must be at least 1, learning_rate and clip positive, not "
+                f"{batch_size}, {epochs}, {learning_rate} and {clip}"
+            )
+        self.batch_size, self.epochs, self.anneal = batch_size, epochs, anneal
+        self.learning_rate, self.clip, self.value_clip = learning_rate, clip, value_clip
+        self.value_weight, self.entropy_weight = value_weight, entropy_weight
+        self.gradient_clip, self.max_kl = gradient_clip, max_kl
+        self.optimizer = torch.optim.Adam(
+            self.parameters(), lr=learning_rate, eps=1e-5, fused=True
+        )
+
+    def optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam over policy and critic."""
+        return [self.optimizer]
+
+    def update(self, batch: OnPolicyBatch, interaction: Interaction) -> Metrics:
+        """All epochs on one rollout."""
+        left = 1.0 - interaction.progress if self.anneal else 1.0
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate * left
+        parameters = list(self.parameters())
+        sums: Tensor | None = None
+        count = 0
+        for _ in range(self.epochs):
+            for minibatch in self._minibatches(batch, interaction.generator):
+                loss, parts = self.loss(minibatch, self.clip * left)
+                self.optimizer.zero_grad()
+                loss.backward()  # type: ignore[no-untyped-call]
+                norm = nn.utils.clip_grad_norm_(parameters, self.gradient_clip or float("inf"))
+                self.optimizer.step()
+                row = torch.stack([loss.detach(), norm, *parts])
+                sums = row if sums is None else sums + row
+                count += 1
+            if self.max_kl and float(parts[3]) > self.max_kl:
+                break
+        interaction.gradient_steps += count
+        assert sums is not None
+        names = ("loss", "gradient_norm", "policy_loss", "value_loss", "entropy", "kl", "clipped")
+        return dict(zip(names, (sums / count).tolist(), strict=True))
+
+    def loss(self, batch: OnPolicyBatch, clip: float) -> tuple[Tensor, list[Tensor]]:
+        """The loss of a minibatch, and its parts: policy, value, entropy, KL, share clipped."""
+        features = batch.features
+        if self.policy.memory_size:
+            features, _ = self.policy.encode(
+                batch.steps.obs, batch.steps.start, batch.steps.memory[0]
+            )
+        distribution = self.policy(features)
+        log_ratio = distribution.log_prob(batch.steps.action) - batch.log_prob
+        entropy = distribution.entropy()
+        values = self.critic(features)
+        if self.policy.memory_size and not bool(batch.valid.all()):
+            chosen = batch.valid
+            log_ratio, values = log_ratio[chosen], values[chosen]
+            entropy = None if entropy is None else entropy[chosen]
+            advantages = normalized(batch.advantages[chosen])
+            returns, before = batch.returns[chosen], batch.values[chosen]
+        else:
+            advantages = normalized(batch.advantages)
+            returns, before = batch.returns, batch.values
+        policy_loss = clipped_surrogate(log_ratio, advantages, clip)
+        value_loss = self._value_loss(values, before, returns)
+        # Where the entropy has no closed form, -log π of the actions taken estimates it.
+        bonus = -(log_ratio + batch.log_prob.flatten()[: log_ratio.numel()].view_as(log_ratio))
+        entropy_mean = (bonus if entropy is None else entropy).mean()
+        loss = policy_loss + self.value_weight * value_loss - self.entropy_weight * entropy_mean
+        with torch.no_grad():
+            # An estimate of KL(π_old ‖ π) that is never negative: E[(ρ - 1) - log ρ].
+            ratio = log_ratio.exp()
+            kl = (ratio - 1 - log_ratio).mean()
+            clipped = ((ratio - 1).abs() > clip).float().mean()
+        return loss, [
+            policy_loss.detach(), value_loss.detach(), entropy_mean.detach(), kl, clipped
+        ]
+
+    def _value_loss(self, values: Tensor, before: Tensor, returns: Tensor) -> Tensor:
+        error = (values - returns).square()
+        if self.value_clip:
+            near = before + (values - before).clamp(-self.value_clip, self.value_clip)
+            error = torch.maximum(error, (near - returns).square())
+        return 0.5 * error.mean()
+
+    def _minibatches(
+        self, batch: OnPolicyBatch, generator: torch.Generator
+    ) -> "list[OnPolicyBatch]":
+        """Random minibatches that cover the rollout once."""
+        has_memory = self.policy.memory_size > 0
+        time, count = (batch.log_prob.shape[0], batch.log_prob.shape[-1])
+        size = max(1, self.batch_size // time) if has_memory else self.batch_size
+        order = torch.randperm(count, generator=generator)
+        dimension = 1 if has_memory else 0
+        return [_select(batch, chosen, dimension) for chosen in order.split(size)]
+
+
+def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
+    """-E min(ρ A, clip(ρ, 1 - ε, 1 + ε) A)."""
+    ratio = log_ratio.exp()
+    limited = ratio.clamp(1 - clip, 1 + clip)
+    return -torch.minimum(ratio * advantages, limited * advantages).mean()
+
+
+def _select(batch: OnPolicyBatch, chosen: Tensor, dimension: int) -> OnPolicyBatch:
+    def select(field: Tensor) -> Tensor:
+        return field.index_select(dimension, chosen)
+
+    return OnPolicyBatch(
+        batch.steps.map(select),
+        select(batch.features),
+        select(batch.advantages),
+        select(batch.returns),
+        select(batch.values),
+        select(batch.log_prob),
+        select(batch.valid),
+    )
