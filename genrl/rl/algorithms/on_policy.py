@@ -115,9 +115,7 @@ class OnPolicyAlgorithm(Algorithm):
         advantages, returns = self.advantage(
             steps.reward, values, next_values, steps.terminated, steps.truncated, self.gamma
         )
-        batch = OnPolicyBatch(
-            steps, features, advantages, returns, values, log_prob, rollout.valid
-        )
+        batch = OnPolicyBatch(steps, features, advantages, returns, values, log_prob, rollout.valid)
         return batch if self.policy.memory_size else _flat(batch)
 
     @abc.abstractmethod
@@ -144,9 +142,9 @@ def _flat(batch: OnPolicyBatch) -> OnPolicyBatch:
     )
 
 
-def normalized(advantages: Tensor, valid: Tensor | None = None) -> Tensor:
-    """Advantages with mean 0 and standard deviation 1 over the valid ones; one alone stays."""
-    chosen = advantages if valid is None else advantages[valid]
-    if chosen.numel() < 2:
+def normalized(advantages: Tensor) -> Tensor:
+    """Advantages with mean 0 and standard deviation 1; one alone stays as it is."""
+    if advantages.numel() < 2:
         return advantages
-    return (advantages - chosen.mean()) / (chosen.std() + 1e-8)
+    std, mean = torch.std_mean(advantages)
+    return (advantages - mean) / (std + 1e-8)

@@ -56,7 +56,7 @@ class PPO(OnPolicyAlgorithm):
         max_kl: float = 0.0,
     ) -> None:
         super().__init__(parts, num_steps)
-        if batch_size < 1 or epochs < 1 or learning_rate <= 0 or not 0 < clip:
+        if batch_size < 1 or epochs < 1 or learning_rate <= 0 or clip <= 0:
             raise ValueError(
                 "batch_size and epochs must be at least 1, learning_rate and clip positive, not "
                 f"{batch_size}, {epochs}, {learning_rate} and {clip}"
@@ -65,9 +65,7 @@ class PPO(OnPolicyAlgorithm):
         self.learning_rate, self.clip, self.value_clip = learning_rate, clip, value_clip
         self.value_weight, self.entropy_weight = value_weight, entropy_weight
         self.gradient_clip, self.max_kl = gradient_clip, max_kl
-        self.optimizer = torch.optim.Adam(
-            self.parameters(), lr=learning_rate, eps=1e-5, fused=True
-        )
+        self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, eps=1e-5, fused=True)
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam over policy and critic."""
@@ -99,38 +97,38 @@ class PPO(OnPolicyAlgorithm):
         return dict(zip(names, (sums / count).tolist(), strict=True))
 
     def loss(self, batch: OnPolicyBatch, clip: float) -> tuple[Tensor, list[Tensor]]:
-        """The loss of a minibatch, and its parts: policy, value, entropy, KL, share clipped."""
+        """The loss of a (mini)batch, and its parts: policy, value, entropy, KL, share clipped."""
         features = batch.features
         if self.policy.memory_size:
-            features, _ = self.policy.encode(
-                batch.steps.obs, batch.steps.start, batch.steps.memory[0]
-            )
+            steps = batch.steps
+            features, _ = self.policy.encode(steps.obs, steps.start, steps.memory[0])
         distribution = self.policy(features)
-        log_ratio = distribution.log_prob(batch.steps.action) - batch.log_prob
-        entropy = distribution.entropy()
-        values = self.critic(features)
-        if self.policy.memory_size and not bool(batch.valid.all()):
-            chosen = batch.valid
-            log_ratio, values = log_ratio[chosen], values[chosen]
-            entropy = None if entropy is None else entropy[chosen]
-            advantages = normalized(batch.advantages[chosen])
-            returns, before = batch.returns[chosen], batch.values[chosen]
-        else:
-            advantages = normalized(batch.advantages)
-            returns, before = batch.returns, batch.values
-        policy_loss = clipped_surrogate(log_ratio, advantages, clip)
-        value_loss = self._value_loss(values, before, returns)
+        log_prob, entropy = distribution.log_prob(batch.steps.action), distribution.entropy()
         # Where the entropy has no closed form, -log π of the actions taken estimates it.
-        bonus = -(log_ratio + batch.log_prob.flatten()[: log_ratio.numel()].view_as(log_ratio))
-        entropy_mean = (bonus if entropy is None else entropy).mean()
+        entropy = -log_prob if entropy is None else entropy
+        values = self.critic(features)
+        fields = [log_prob, entropy, values, batch.log_prob, batch.values, batch.returns]
+        advantages = batch.advantages
+        if self.policy.memory_size and not bool(batch.valid.all()):
+            fields = [field[batch.valid] for field in fields]
+            advantages = advantages[batch.valid]
+        log_prob, entropy, values, old_log_prob, old_values, returns = fields
+        log_ratio = log_prob - old_log_prob
+        policy_loss = clipped_surrogate(log_ratio, normalized(advantages), clip)
+        value_loss = self._value_loss(values, old_values, returns)
+        entropy_mean = entropy.mean()
         loss = policy_loss + self.value_weight * value_loss - self.entropy_weight * entropy_mean
         with torch.no_grad():
             # An estimate of KL(π_old ‖ π) that is never negative: E[(ρ - 1) - log ρ].
-            ratio = log_ratio.exp()
-            kl = (ratio - 1 - log_ratio).mean()
-            clipped = ((ratio - 1).abs() > clip).float().mean()
+            change = log_ratio.expm1()
+            kl = (change - log_ratio).mean()
+            clipped = (change.abs() > clip).float().mean()
         return loss, [
-            policy_loss.detach(), value_loss.detach(), entropy_mean.detach(), kl, clipped
+            policy_loss.detach(),
+            value_loss.detach(),
+            entropy_mean.detach(),
+            kl,
+            clipped,
         ]
 
     def _value_loss(self, values: Tensor, before: Tensor, returns: Tensor) -> Tensor:
@@ -149,7 +147,7 @@ class PPO(OnPolicyAlgorithm):
         size = max(1, self.batch_size // time) if has_memory else self.batch_size
         order = torch.randperm(count, generator=generator)
         dimension = 1 if has_memory else 0
-        return [_select(batch, chosen, dimension) for chosen in order.split(size)]
+        return [_select(batch, chosen, dimension) for chosen in torch.split(order, size)]
 
 
 def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:

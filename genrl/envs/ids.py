@@ -1,0 +1,43 @@
+"""Looking up gymnasium ids, with errors that name the nearest known one."""
+
+import re
+
+import gymnasium
+
+from genrl.registry import ConfigurationError, nearest
+
+
+def require_id(env_id: str) -> None:
+    """Check that gymnasium knows an id; ``module:id`` imports the module first, as in gymnasium.
+
+    Raises:
+        ConfigurationError: if it does not; the message names the nearest known id.
+    """
+    module, _, name = env_id.rpartition(":")
+    if module and name:
+        try:
+            gymnasium.spec(env_id)
+        except (ImportError, gymnasium.error.Error) as error:
+            reason = str(error).splitlines()[0]
+            raise ConfigurationError(f"no environment is called '{env_id}': {reason}") from error
+    elif env_id not in gymnasium.registry:
+        near = nearest_id(env_id)
+        hint = f" Did you mean '{near}'?" if near else ""
+        raise ConfigurationError(
+            f"no environment is called '{env_id}'.{hint} All of them: "
+            'python -c "import gymnasium; gymnasium.pprint_registry()"'
+        )
+
+
+def nearest_id(env_id: str) -> str | None:
+    """The newest version of the known environment whose name is most like this, or None."""
+    newest = {
+        _bare(spec.id): spec.id
+        for spec in sorted(gymnasium.registry.values(), key=lambda spec: spec.version or 0)
+    }
+    near = nearest(_bare(env_id), newest)
+    return None if near is None else newest[near]
+
+
+def _bare(env_id: str) -> str:
+    return re.sub(r"-v\d+\W*$", "", env_id).replace("_", "").lower()
