@@ -7,5 +7,13 @@ from genrl.imitation.losses.base import (
     SupervisedLoss,
     imitation_losses,
 )
+from genrl.imitation.losses.smiling import SMILING
 
-__all__ = ["ImitationLoss", "ImitationParts", "RewardModel", "SupervisedLoss", "imitation_losses"]
+__all__ = [
+    "SMILING",
+    "ImitationLoss",
+    "ImitationParts",
+    "RewardModel",
+    "SupervisedLoss",
+    "imitation_losses",
+]
