@@ -12,7 +12,7 @@ from genrl import checkpoints
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.callbacks.ema import EMACallback
 from genrl.diffusion import Stage
-from genrl.modules import DiffusionModule
+from genrl.modules import StagedModule
 
 
 class SafeCheckpointIO(TorchCheckpointIO):
@@ -40,7 +40,7 @@ class SafeCheckpointIO(TorchCheckpointIO):
 
 
 @callbacks.register("checkpoint")
-class CheckpointCallback(StageCallback):
+class CheckpointCallback(StageCallback[StagedModule]):
     """Writes ``last.ckpt`` every so many updates, and the student of each finished stage.
 
     Args:
@@ -54,7 +54,7 @@ class CheckpointCallback(StageCallback):
             raise ValueError(f"every must be at least 1, not {every}")
         self.folder, self.config, self.every = context.folder, context.config, every
 
-    def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_stage_end(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Write the finished student."""
         averages: dict[str, Any] = {}
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
@@ -70,24 +70,21 @@ class CheckpointCallback(StageCallback):
                         "is_guided": stage.is_guided,
                         "updates": module.updates,
                         "config": self.config,
-                        "data": {
-                            "shape": list(module.denoiser.network.spec.shape),
-                            "num_classes": module.denoiser.network.spec.num_classes,
-                        },
+                        **module.about(),
                     },
-                    "state_dict": module.denoiser.state_dict(),
+                    "state_dict": module.model.state_dict(),
                     "averages": averages,
                 },
             )
         if module.is_over:
             trainer.save_checkpoint(self.folder.last)
 
-    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_stage_start(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """The first point to go back to."""
         if module.position.step == 0:
             trainer.save_checkpoint(self.folder.last)
 
-    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_update_end(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Write when it is time; a stage's last update is left to the start of the next one."""
         if module.updates % self.every == 0 and module.position.step != 0 and not module.is_over:
             trainer.save_checkpoint(self.folder.last)

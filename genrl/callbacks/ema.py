@@ -17,7 +17,7 @@ from genrl.modules import DiffusionModule
 
 
 @callbacks.register("ema")
-class EMACallback(StageCallback):
+class EMACallback(StageCallback[DiffusionModule]):
     """Moving averages of the weights; the first one becomes the student where a stage asks.
 
     Args:

@@ -9,7 +9,7 @@ from genrl.modules import DiffusionModule
 
 
 @callbacks.register("image_evaluation")
-class ImageEvaluationCallback(StageCallback):
+class ImageEvaluationCallback(StageCallback[DiffusionModule]):
     """Fréchet distance, precision, recall, accuracy and pictures of each stage, on the same seeds.
 
     Args:
@@ -53,6 +53,7 @@ class ImageEvaluationCallback(StageCallback):
     def evaluation(self, trainer: Trainer, module: DiffusionModule) -> LadderEvaluation:
         """Data and feature are prepared at the first use."""
         if self._evaluation is None:
+            assert self.context.make_evaluation is not None
             self._evaluation = self.context.make_evaluation(
                 self.plan,
                 num_samples=self.num_samples,

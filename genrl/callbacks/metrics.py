@@ -16,12 +16,12 @@ from torch import Tensor
 from genrl.callbacks.base import StageCallback
 from genrl.diffusion import Stage
 from genrl.files import write_text
-from genrl.modules import DiffusionModule
+from genrl.modules import StagedModule
 
 Row = dict[str, str | float | int]
 
 
-class MetricsCallback(StageCallback):
+class MetricsCallback(StageCallback[StagedModule]):
     """Writes means of the training metrics.
 
     Args:
@@ -36,13 +36,13 @@ class MetricsCallback(StageCallback):
         self.rows: list[Row] | None = None
         self.columns: list[str] = []
 
-    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_stage_start(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Forget rows from the future of a resumed run."""
         if self.rows is None and trainer.is_global_zero:
             self.rows = [r for r in read_rows(self.path) if int(r["update"]) <= module.updates]
             self._rewrite()
 
-    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_update_end(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Add this update; write a row when it is time."""
         for name, value in module.metrics.items():
             self.sums[name] = (
@@ -54,7 +54,8 @@ class MetricsCallback(StageCallback):
             names = list(self.sums)
             values = (torch.stack([self.sums[n].float() for n in names]) / self.count).tolist()
             metrics = dict(zip(names, values, strict=True))
-            metrics["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
+            if trainer.optimizers:
+                metrics["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
             self.write(trainer, module.updates, stage.name, metrics)
             self.sums, self.count = {}, 0
 

@@ -1,10 +1,11 @@
 """No callback, to switch one of the defaults off: ``callback@evaluation=none``."""
 
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.modules import StagedModule
 
 
 @callbacks.register("none")
-class NoCallback(StageCallback):
+class NoCallback(StageCallback[StagedModule]):
     """Does nothing.
 
     Args:

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from typing import NamedTuple
 
 from lightning import Trainer
 from rich.console import Console
@@ -16,11 +17,19 @@ from rich.progress import (
 
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.diffusion import Stage
-from genrl.modules import DiffusionModule
+from genrl.modules import StagedModule
+
+
+class _Mark(NamedTuple):
+    """Where the measured stretch began."""
+
+    time: float
+    updates: int
+    units: int
 
 
 @callbacks.register("progress")
-class ProgressCallback(StageCallback):
+class ProgressCallback(StageCallback[StagedModule]):
     """A bar for each stage on a terminal, a line now and then elsewhere.
 
     Args:
@@ -37,13 +46,13 @@ class ProgressCallback(StageCallback):
         self.progress: Progress | None = None
         self.task: TaskID | None = None
         self._last = 0.0
-        self._mark = (0.0, 0)
+        self._mark = _Mark(0.0, 0, 0)
 
-    def on_stage_start(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_stage_start(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """A new bar."""
         if not trainer.is_global_zero:
             return
-        self._mark = (time.monotonic(), module.updates)
+        self._mark = _Mark(time.monotonic(), module.updates, module.units_done())
         self._last = time.monotonic()
         self.say(f"stage {stage.name}: {stage.updates} updates")
         if self.console.is_terminal:
@@ -52,8 +61,8 @@ class ProgressCallback(StageCallback):
                     TextColumn("{task.description:>8}"),
                     BarColumn(),
                     TextColumn("{task.completed:.0f}/{task.total:.0f}"),
-                    TextColumn("loss {task.fields[loss]}"),
-                    TextColumn("{task.fields[speed]} images/s"),
+                    TextColumn("{task.fields[headline]}"),
+                    TextColumn("{task.fields[speed]} " + f"{module.unit}/s"),
                     TimeElapsedColumn(),
                     TimeRemainingColumn(),
                     console=self.console,
@@ -63,11 +72,11 @@ class ProgressCallback(StageCallback):
                 stage.name,
                 total=stage.updates,
                 completed=module.position.step,
-                loss="-",
+                headline="",
                 speed="-",
             )
 
-    def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_update_end(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Move the bar, or print a line when it is time."""
         if not trainer.is_global_zero:
             return
@@ -75,23 +84,23 @@ class ProgressCallback(StageCallback):
             self.progress.advance(self.task)
             if module.updates % self.refresh_every == 0:
                 self.progress.update(
-                    self.task, loss=self._loss(module), speed=f"{self._speed(trainer, module):.0f}"
+                    self.task, headline=module.headline(), speed=f"{self._speed(module):.0f}"
                 )
         elif time.monotonic() - self._last > self.line_every:
             self._last = time.monotonic()
-            speed = self._speed(trainer, module)
-            size = trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
-            left = (module.total_updates - module.updates) * size / speed
+            done, started = module.updates, self._mark.updates
+            left = (time.monotonic() - self._mark.time) / max(done - started, 1)
+            left *= module.total_updates - done
             self.say(
-                f"stage {stage.name}  update {module.updates}/{module.total_updates}  "
-                f"loss {self._loss(module)}  "
-                f"{speed:.0f} images/s  {left / 60:.1f} min of training left"
+                f"stage {stage.name}  update {done}/{module.total_updates}  "
+                f"{module.headline()}  "
+                f"{self._speed(module):.0f} {module.unit}/s  {left / 60:.1f} min of training left"
             )
 
-    def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
+    def on_stage_end(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Leave the finished bar on the screen."""
         if self.progress is not None and self.task is not None:
-            self.progress.update(self.task, loss=self._loss(module))
+            self.progress.update(self.task, headline=module.headline())
 
     def say(self, text: str) -> None:
         """A line above the bar."""
@@ -103,10 +112,7 @@ class ProgressCallback(StageCallback):
             self.progress.stop()
             self.progress = None
 
-    def _loss(self, module: DiffusionModule) -> str:
-        return f"{module.metrics['loss'].item():.4f}"
-
-    def _speed(self, trainer: Trainer, module: DiffusionModule) -> float:
-        since, updates = self._mark
-        size: int = trainer.train_dataloader.batch_size * trainer.world_size  # type: ignore[union-attr]
-        return (module.updates - updates) * size / max(time.monotonic() - since, 1e-9)
+    def _speed(self, module: StagedModule) -> float:
+        return (module.units_done() - self._mark.units) / max(
+            time.monotonic() - self._mark.time, 1e-9
+        )

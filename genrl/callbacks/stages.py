@@ -8,7 +8,7 @@ from lightning import Trainer
 from lightning.pytorch import Callback
 
 from genrl.callbacks.base import StageCallback
-from genrl.modules import DiffusionModule, DivergenceError
+from genrl.modules import DivergenceError, StagedModule
 
 
 class StagesCallback(Callback):
@@ -22,19 +22,19 @@ class StagesCallback(Callback):
     """
 
     def __init__(
-        self, followers: list[StageCallback], last_checkpoint: str, check_every: int = 20
+        self, followers: list[StageCallback[Any]], last_checkpoint: str, check_every: int = 20
     ) -> None:
         self.followers = followers
         self.last_checkpoint = last_checkpoint
         self.check_every = check_every
         self._suspect: torch.Tensor | None = None
 
-    def on_train_start(self, trainer: Trainer, pl_module: DiffusionModule) -> None:  # type: ignore[override]
+    def on_train_start(self, trainer: Trainer, pl_module: StagedModule) -> None:  # type: ignore[override]
         for follower in self.followers:
             follower.on_stage_start(trainer, pl_module, pl_module.stage)
 
     def on_train_batch_end(  # type: ignore[override]
-        self, trainer: Trainer, pl_module: DiffusionModule, outputs: Any, batch: Any, batch_idx: int
+        self, trainer: Trainer, pl_module: StagedModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         before = pl_module.position.index
         stage = pl_module.stages[before]
@@ -54,9 +54,9 @@ class StagesCallback(Callback):
         for follower in self.followers:
             follower.on_stage_start(trainer, pl_module, pl_module.stage)
 
-    def _check(self, module: DiffusionModule, stage: str, is_stage_end: bool) -> None:
+    def _check(self, module: StagedModule, stage: str, is_stage_end: bool) -> None:
         """NaN and infinity survive addition: one look at a sum is a look at many updates."""
-        value = module.metrics["loss"] + module.metrics["gradient_norm"]
+        value = module.health()
         self._suspect = value if self._suspect is None else self._suspect + value
         on_cpu = value.device.type == "cpu"
         if not (on_cpu or is_stage_end or module.updates % self.check_every == 0):

@@ -1,5 +1,6 @@
 """LightningModules: thin; they join the parts."""
 
-from genrl.modules.diffusion import DiffusionModule, DivergenceError
+from genrl.modules.base import DivergenceError, StagedModule
+from genrl.modules.diffusion import DiffusionModule
 
-__all__ = ["DiffusionModule", "DivergenceError"]
+__all__ = ["DiffusionModule", "DivergenceError", "StagedModule"]

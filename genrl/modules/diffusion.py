@@ -10,24 +10,19 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
-from lightning import LightningModule
 from torch import Tensor, nn
 
 from genrl.data import ExampleBatch
-from genrl.diffusion import Denoiser, Objective, Position, Stage, position
+from genrl.diffusion import Denoiser, Objective, Stage
 from genrl.diffusion.noise import mixed_seed
-from genrl.registry import ConfigurationError
+from genrl.modules.base import StagedModule
 
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
 OptimizerFactory = Callable[[Iterable[nn.Parameter]], torch.optim.Optimizer]
 
 
-class DivergenceError(RuntimeError):
-    """The loss or the gradient became NaN or infinite."""
-
-
-class DiffusionModule(LightningModule):
+class DiffusionModule(StagedModule):
     """Trains a denoiser through a list of stages.
 
     Args:
@@ -40,6 +35,8 @@ class DiffusionModule(LightningModule):
         gradient_clip: largest norm of the gradient; 0 does not clip.
     """
 
+    unit = "images"
+
     def __init__(
         self,
         denoiser: Denoiser,
@@ -51,36 +48,37 @@ class DiffusionModule(LightningModule):
         warmup_updates: int = 0,
         gradient_clip: float = 0.0,
     ) -> None:
-        super().__init__()
+        super().__init__(stages)
         self.denoiser = denoiser
         needs_teacher = any(objective.needs_teacher for objective in objectives)
         self.teacher = copy.deepcopy(denoiser).requires_grad_(False) if needs_teacher else None
-        self.stages, self.objectives = list(stages), list(objectives)
+        self.objectives = list(objectives)
         self.make_optimizer = make_optimizer
         self.seed = seed
         self.warmup_updates, self.gradient_clip = warmup_updates, gradient_clip
-        self.updates = 0
-        self.metrics: dict[str, Tensor] = {}
 
     @property
-    def total_updates(self) -> int:
-        """Length of the run."""
-        return sum(stage.updates for stage in self.stages)
+    def model(self) -> Denoiser:
+        """The student."""
+        return self.denoiser
 
-    @property
-    def is_over(self) -> bool:
-        """Whether the last update is done."""
-        return self.updates >= self.total_updates
+    def about(self) -> dict[str, Any]:
+        """The form of the data."""
+        spec = self.denoiser.network.spec
+        return {"data": {"shape": list(spec.shape), "num_classes": spec.num_classes}}
 
-    @property
-    def position(self) -> Position:
-        """Index of the stage of the next update, and the updates done in it."""
-        return position(self.stages, self.updates)
+    def health(self) -> Tensor:
+        """NaN and infinity survive addition."""
+        return self.metrics["loss"] + self.metrics["gradient_norm"]
 
-    @property
-    def stage(self) -> Stage:
-        """The stage of the next update."""
-        return self.stages[self.position.index]
+    def units_done(self) -> int:
+        """Images seen on all devices."""
+        loader: Any = self.trainer.train_dataloader
+        return self.updates * int(loader.batch_size) * self.trainer.world_size
+
+    def headline(self) -> str:
+        """The loss."""
+        return f"loss {self.metrics['loss'].item():.4f}"
 
     def learning_rate(self) -> float:
         """Linear warm-up, then linear decay to zero at the end of the stage."""
@@ -138,22 +136,3 @@ class DiffusionModule(LightningModule):
             self.teacher.load_state_dict(self.denoiser.state_dict())
         for optimizer in self.trainer.optimizers:
             optimizer.state.clear()
-
-    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """The number of updates and the name of their stage."""
-        checkpoint["genrl"] = {"updates": self.updates, "stage": self.stage.name}
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Restore the number of updates.
-
-        Raises:
-            ConfigurationError: if it lies in another stage than when the checkpoint was written.
-        """
-        stored = checkpoint["genrl"]
-        self.updates = int(stored["updates"])
-        if self.stage.name != stored["stage"]:
-            raise ConfigurationError(
-                f"the checkpoint was written in the stage '{stored['stage']}', but update "
-                f"{self.updates} of this config lies in '{self.stage.name}': "
-                "resume with the config that the run was started with"
-            )

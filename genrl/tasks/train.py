@@ -4,6 +4,7 @@ import logging
 import warnings
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import Trainer
@@ -166,9 +167,9 @@ def _check_later_parts(config: Config, data: DataSource, module: DiffusionModule
     module.make_optimizer(module.denoiser.parameters())
 
 
-def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[StageCallback]:
+def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[StageCallback[Any]]:
     """EMA first, for others look at averaged weights; the checkpoint last: it closes a stage."""
-    built: list[StageCallback] = []
+    built: list[StageCallback[Any]] = []
 
     def say(text: str) -> None:
         log.info(text)
@@ -185,7 +186,7 @@ def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[Stag
 
 
 def _trainer(
-    config: Config, folder: RunFolder, module: DiffusionModule, followers: list[StageCallback]
+    config: Config, folder: RunFolder, module: DiffusionModule, followers: list[StageCallback[Any]]
 ) -> Trainer:
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     settings = dict(config["trainer"])
@@ -223,7 +224,7 @@ def _trainer(
 
 
 def _evaluate_teacher(
-    trainer: Trainer, module: DiffusionModule, followers: list[StageCallback], stage: Stage
+    trainer: Trainer, module: DiffusionModule, followers: list[StageCallback[Any]], stage: Stage
 ) -> None:
     """A given teacher is measured as if its stage had just ended."""
     module.to(trainer.strategy.root_device)
