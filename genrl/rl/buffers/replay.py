@@ -1,0 +1,82 @@
+"""Uniform replay: every step that is held is drawn with the same probability.
+
+Lin 1992, Self-improving reactive agents based on reinforcement learning, planning and teaching;
+Mnih et al. 2015, Human-level control through deep reinforcement learning.
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from genrl.rl.buffers.base import Buffer, Relabel, Sample, buffers
+from genrl.rl.buffers.ring import Ring
+from genrl.rl.transitions import Transitions
+
+
+@buffers.register("replay")
+class ReplayBuffer(Buffer):
+    """Draws the last steps of every environment uniformly (Lin 1992).
+
+    Args:
+        capacity: steps, over all environments, >= 1.
+        folder: where to keep them in memory-mapped files; null for memory. A checkpoint of files
+            holds no data, so they belong to the run and must stay.
+        margin: with files, spare steps on the disk; at most so many steps may come after a
+            checkpoint if a killed run shall be resumed from it.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    def __init__(
+        self, *, capacity: int = 1_000_000, folder: str | None = None, margin: int = 100_000
+    ) -> None:
+        self.ring = Ring(capacity, folder, margin)
+
+    @property
+    def capacity(self) -> int:
+        return self.ring.capacity
+
+    def __len__(self) -> int:
+        return len(self.ring)
+
+    def add(self, steps: Transitions, valid: Tensor) -> None:
+        self.ring.add(steps, valid)
+
+    def sample(
+        self,
+        batch_size: int,
+        gamma: float,
+        generator: torch.Generator,
+        relabel: Relabel | None = None,
+        sequence_length: int = 1,
+    ) -> Sample:
+        number, env = self.ring.draw(batch_size, sequence_length, generator)
+        index = self.ring.row(number, env)
+        steps = gather_sequences(self.ring, number, env, sequence_length)
+        return one_step_sample(steps, index, torch.ones(batch_size), gamma, relabel)
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.ring.state_dict()
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.ring.load_state_dict(state)
+
+
+def gather_sequences(ring: Ring, number: Tensor, env: Tensor, length: int) -> Transitions:
+    """The steps, (batch,), or what follows each of them, (time, batch)."""
+    if length == 1:
+        return ring.gather(ring.row(number, env))
+    following = number + torch.arange(length)[:, None]
+    return ring.gather(ring.row(following, env.expand_as(following)))
+
+
+def one_step_sample(
+    steps: Transitions, index: Tensor, weight: Tensor, gamma: float, relabel: Relabel | None
+) -> Sample:
+    """A sample with discount γ, and 0 where the task terminated; never 0 for truncation."""
+    if relabel is not None:
+        steps = Transitions(**{**vars(steps), "reward": relabel(steps)})
+    discount = (~steps.terminated).to(steps.reward.dtype).mul_(gamma)
+    return Sample(steps, discount, weight.to(steps.reward.dtype), index)

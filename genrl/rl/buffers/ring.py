@@ -1,0 +1,297 @@
+"""One ring of steps for each environment, the storage that all replay buffers share.
+
+Step k of environment e lies in row (k mod R) E + e, where E environments have R rows each. The
+steps that may be drawn are the last C of every environment, C <= R, so that consecutive steps are
+of one environment and a draw never joins the newest step to the oldest.
+
+Rows beyond C exist where the ring is memory-mapped. A checkpoint then holds no data, only how much
+was written; the R - C spare rows take what a process writes between its checkpoint and its death,
+and every step that could be drawn at the checkpoint is still in its file.
+"""
+
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from genrl.registry import ConfigurationError
+from genrl.rl.buffers.mapping import Layout, MappedFields, allocate
+from genrl.rl.transitions import Transitions
+
+
+class Ring:
+    """Steps of a fixed number of environments, allocated at the first `add`.
+
+    Args:
+        capacity: steps that may be drawn, over all environments, >= 1; rounded down to a multiple
+            of the number of environments.
+        folder: of memory-mapped files, or None for memory.
+        margin: spare steps of the files, over all environments, >= 0.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    def __init__(self, capacity: int, folder: str | None = None, margin: int = 0) -> None:
+        if capacity < 1 or margin < 0:
+            raise ValueError(
+                f"capacity must be at least 1 and margin at least 0, not {capacity} and {margin}"
+            )
+        self.capacity = capacity
+        self.folder = None if folder is None else Path(folder)
+        self.margin = 0 if folder is None else margin
+        self.num_envs = 0
+        self._may_replace = False
+        self._forget()
+
+    def _forget(self) -> None:
+        self.num_envs = self.limit = self.rows = 0
+        self.layout: Layout = {}
+        self._fields: dict[str, Tensor] = {}
+        self._empty: dict[str, Tensor] = {}
+        self._files: MappedFields | None = None
+        self._signature: Any = None
+        self.written: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return int(self.counts.sum())
+
+    def add(self, steps: Transitions, valid: Tensor) -> Tensor:
+        """Append (time, env) steps; the rows they were written to.
+
+        Raises:
+            ValueError: if the number of environments or the shape of a field has changed.
+        """
+        signature = _signature(steps)
+        if self._signature is None:
+            self._begin(steps, signature)
+        elif signature != self._signature:
+            raise ValueError(_difference(self._signature, signature))
+        is_whole = bool(valid.all())
+        if not is_whole and self.num_envs == 1:
+            steps, is_whole = steps.map(lambda field: field[valid[:, 0]]), True
+        if is_whole and (self.num_envs == 1 or bool((self.written == self.written[0]).all())):
+            return self._append(steps)
+        return self._scatter(steps, valid.cpu())
+
+    def _append(self, steps: Transitions) -> Tensor:
+        """Steps of equally many of every environment: at most two blocks of rows."""
+        time, envs = len(steps), self.num_envs
+        first = int(self.written[0])
+        self._advance(np.full(envs, time, dtype=np.int64))
+        skip = max(0, time - self.rows)
+        begin = (first + skip) % self.rows
+        size = min(time - skip, self.rows - begin)
+        for key, stored in self._fields.items():
+            field = getattr(steps, key)
+            blocks = stored.view(self.rows, envs, *stored.shape[1:])
+            blocks[begin : begin + size] = field[skip : skip + size]
+            if skip + size < time:
+                blocks[: time - skip - size] = field[skip + size :]
+        rows = torch.arange((first + skip) * envs, (first + time) * envs)
+        return rows.remainder_(self.rows * envs)
+
+    def _scatter(self, steps: Transitions, valid: Tensor) -> Tensor:
+        before = torch.from_numpy(self.written.copy())
+        added = valid.sum(0)
+        number = before + valid.cumsum(0) - 1
+        valid = valid & (number >= before + added - self.rows)
+        rows = (number % self.rows * self.num_envs + torch.arange(self.num_envs))[valid]
+        self._advance(added.numpy())
+        for key, stored in self._fields.items():
+            stored.index_copy_(0, rows, getattr(steps, key)[valid])
+        return rows
+
+    def _advance(self, added: NDArray[np.int64]) -> None:
+        self.written = self.written + added
+        self.counts = np.minimum(self.written, self.limit)
+        if self._files is not None:
+            self._files.written[:] = np.maximum(self._files.written, self.written)
+
+    def draw(
+        self, batch_size: int, length: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Uniform first steps of sequences, (batch,): their number and their environment.
+
+        Raises:
+            ValueError: if no environment has ``length`` steps.
+        """
+        starts = np.maximum(self.counts - (length - 1), 0)
+        total = int(starts.sum())
+        if length < 1 or total == 0:
+            raise ValueError(
+                f"no sequence of {length} steps can be drawn from {len(self)} steps of "
+                f"{self.num_envs} environments: collect more first"
+            )
+        pick = torch.randint(total, (batch_size,), generator=generator)
+        if self.num_envs == 1:
+            return pick + int(self.written[0] - self.counts[0]), torch.zeros_like(pick)
+        ends = torch.from_numpy(starts.cumsum())
+        env = torch.searchsorted(ends, pick, right=True)
+        oldest = torch.from_numpy(self.written - self.counts + starts)
+        return pick + (oldest - ends).index_select(0, env), env
+
+    def row(self, number: Tensor, env: Tensor) -> Tensor:
+        """Where step ``number`` of an environment lies."""
+        row = number.remainder(self.rows)
+        return row if self.num_envs == 1 else row.mul_(self.num_envs).add_(env)
+
+    def locate(self, row: Tensor) -> tuple[Tensor, Tensor]:
+        """Number and environment of the steps in rows that may be drawn."""
+        env = row % self.num_envs
+        newest = torch.from_numpy(self.written - 1).index_select(0, env)
+        return newest - (newest - row // self.num_envs).remainder(self.rows), env
+
+    def newest(self, env: Tensor) -> Tensor:
+        """Number of the newest step of environments."""
+        return torch.from_numpy(self.written - 1)[env]
+
+    def gather(self, row: Tensor) -> Transitions:
+        """The steps in rows of any shape."""
+        flat = row.flatten()
+        found = {key: field.index_select(0, flat) for key, field in self._fields.items()}
+        found.update({key: f.new_empty(len(flat), *f.shape[1:]) for key, f in self._empty.items()})
+        if row.dim() == 1:
+            return Transitions(**found)
+        return Transitions(**{k: f.view(*row.shape, *f.shape[1:]) for k, f in found.items()})
+
+    def field(self, key: str, row: Tensor) -> Tensor:
+        """One field of the steps in rows of any shape."""
+        field = self._fields[key]
+        return field.index_select(0, row.flatten()).view(*row.shape, *field.shape[1:])
+
+    def state_dict(self) -> dict[str, Any]:
+        """What is filled, or for files how far they are filled."""
+        filled = min(int(self.written.max(initial=0)), self.rows) * self.num_envs
+        state: dict[str, Any] = {
+            "num_envs": self.num_envs,
+            "rows": self.rows,
+            "layout": {key: [list(shape), dtype] for key, (shape, dtype) in self.layout.items()},
+            "written": torch.from_numpy(self.written.copy()),
+            "is_mapped": self.folder is not None,
+        }
+        if self._files is None:
+            state["fields"] = {key: field[:filled].clone() for key, field in self._fields.items()}
+        else:
+            self._files.flush()
+            state["checksum"] = self._checksum()
+        return state
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Inverse of `state_dict`.
+
+        Raises:
+            ConfigurationError: if the state is of a buffer of another kind or capacity, or files
+                no longer hold all steps that could be drawn when the state was made.
+        """
+        self._forget()
+        if not state["num_envs"]:
+            self._may_replace = True
+            return
+        if state["is_mapped"] != (self.folder is not None):
+            raise ConfigurationError(
+                "the checkpoint is of a memory-mapped replay buffer: give its buffer.folder"
+                if state["is_mapped"]
+                else "the checkpoint holds the replay buffer's data itself: buffer.folder must be "
+                "null"
+            )
+        self.layout = {
+            key: (tuple(shape), dtype) for key, (shape, dtype) in state["layout"].items()
+        }
+        self._size(int(state["num_envs"]))
+        if self.rows != state["rows"]:
+            raise ConfigurationError(
+                f"the checkpoint's replay buffer has {state['rows']} rows for each of "
+                f"{self.num_envs} environments, this one {self.rows}: leave buffer.capacity and "
+                "buffer.margin as they were"
+            )
+        self.written = state["written"].numpy().copy()
+        self.counts = np.minimum(self.written, self.limit)
+        self._allocate(is_new=False)
+        if self._files is None:
+            for key, field in state["fields"].items():
+                self._fields[key][: len(field)] = field
+            return
+        lost = int((self._files.written - self.written).max())
+        if lost > self.rows - self.limit:
+            raise ConfigurationError(
+                f"{self.folder}: {lost} steps of an environment were written after the checkpoint, "
+                f"more than the {self.rows - self.limit} spare ones, so older steps are gone. "
+                "Begin anew with a larger buffer.margin or more frequent checkpoints"
+            )
+        if self._checksum() != state["checksum"]:
+            raise ConfigurationError(
+                f"the replay buffer in {self.folder} is not that of the checkpoint: its newest "
+                "steps differ"
+            )
+
+    def _checksum(self) -> int:
+        """Of the newest steps, to recognize files."""
+        env = torch.arange(self.num_envs)
+        recent = torch.from_numpy(self.written)[:, None] - 1 - torch.arange(16)
+        chosen = recent >= torch.from_numpy(self.written - self.counts)[:, None]
+        rows = self.row(recent, env[:, None].expand_as(recent))[chosen]
+        checksum = 0
+        for field in self._fields.values():
+            checksum = zlib.crc32(field[rows].numpy().tobytes(), checksum)
+        return checksum
+
+    def _begin(self, steps: Transitions, signature: Any) -> None:
+        self.layout = {
+            key: (tuple(field.shape[2:]), str(field.dtype).removeprefix("torch."))
+            for key, field in vars(steps).items()
+        }
+        self._size(steps.shape[1])
+        is_taken = self.folder is not None and (self.folder / "layout.json").exists()
+        if is_taken and not self._may_replace:
+            raise ConfigurationError(
+                f"there is a replay buffer in {self.folder} already: resume the run that it "
+                "belongs to, remove it, or give another buffer.folder"
+            )
+        self.written = np.zeros(self.num_envs, dtype=np.int64)
+        self.counts = self.written
+        self._allocate(is_new=True)
+        assert self._signature == signature
+
+    def _size(self, num_envs: int) -> None:
+        self.num_envs, self.limit = num_envs, self.capacity // num_envs
+        self.rows = self.limit + -(-self.margin // num_envs)
+        if not self.limit:
+            raise ConfigurationError(
+                f"a replay buffer of {self.capacity} steps is too small for {num_envs} environments"
+            )
+
+    def _allocate(self, *, is_new: bool) -> None:
+        # Nothing is stored of a field without numbers, such as the memory of most policies.
+        stored = {key: item for key, item in self.layout.items() if 0 not in item[0]}
+        empty = {key: item for key, item in self.layout.items() if 0 in item[0]}
+        self._empty = allocate(empty, 0)
+        num_rows = self.rows * self.num_envs
+        if self.folder is None:
+            self._fields = allocate(stored, num_rows)
+        else:
+            self._files = MappedFields(self.folder, stored, num_rows, self.num_envs, is_new=is_new)
+            self._fields = self._files.tensors
+        self._signature = tuple(
+            (key, torch.Size((self.num_envs, *shape)), getattr(torch, dtype))
+            for key, (shape, dtype) in self.layout.items()
+        )
+
+
+def _signature(steps: Transitions) -> tuple[tuple[str, torch.Size, torch.dtype], ...]:
+    return tuple((key, field.shape[1:], field.dtype) for key, field in vars(steps).items())
+
+
+def _difference(expected: Any, given: Any) -> str:
+    (key, before, dtype), (_, now, other) = next(
+        (a, b) for a, b in zip(expected, given, strict=True) if a != b
+    )
+    return (
+        f"the buffer holds '{key}' of shape (time, {', '.join(map(str, before))}) and {dtype}, "
+        f"not (time, {', '.join(map(str, now))}) and {other}"
+    )
