@@ -100,17 +100,16 @@ class Interaction:
         """Let the reward source learn from what was collected since the iteration began."""
         if not self._seen:
             return {}
-        fresh = Transitions.cat(rollout.flat() for rollout in self._seen)
-        metrics = self.reward.update(fresh, self.generator)
+        fresh = Rollout.join(self._seen)
+        metrics = self.reward.update(fresh.flat(), self.generator)
         if self.scaler.is_active:
-            for rollout in self._seen:
-                self.scaler.update(self.reward.reward(rollout.steps), rollout.steps.done)
-        return metrics
+            self.scaler.update(self.reward.reward(fresh.steps), fresh.steps.done)
+        return {**metrics, **self.reward.diagnose(fresh)}
 
     def finish(self) -> Metrics:
         """End an iteration: normalizers learn, counters move; statistics of finished episodes."""
-        for rollout in self._seen:
-            self.normalizer.update(rollout.flat().obs)
+        if self._seen and self.normalizer.is_active:
+            self.normalizer.update(Rollout.join(self._seen).flat().obs)
         self._seen = []
         self.iteration += 1
         if not self.episodes:

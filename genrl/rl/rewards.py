@@ -4,11 +4,12 @@ Rewards are never stored relabelled. An on-policy algorithm relabels a rollout a
 collected and before its advantages; an off-policy one relabels what it draws from its buffer.
 """
 
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from genrl.rl.rollout import Rollout
 from genrl.rl.transitions import Transitions
 
 Metrics = dict[str, float]
@@ -24,7 +25,16 @@ class RewardSource(Protocol):
         """Learn from what the learner did last: (batch,) transitions, each seen once."""
 
     def mix(self, steps: Transitions, generator: torch.Generator) -> Transitions:
-        """Join a drawn batch with others (demonstrations); most sources return it as it is."""
+        """Append others (demonstrations) to a drawn batch; most sources return it as it is."""
+
+    def diagnose(self, rollout: Rollout) -> Metrics:
+        """What the rewards of fresh steps say about the source."""
+
+    def state_dict(self) -> dict[str, Any]:
+        """Tensors and plain values."""
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> Any:
+        """Inverse of `state_dict`."""
 
 
 class EnvironmentReward:
@@ -41,3 +51,14 @@ class EnvironmentReward:
     def mix(self, steps: Transitions, generator: torch.Generator) -> Transitions:
         """As it is."""
         return steps
+
+    def diagnose(self, rollout: Rollout) -> Metrics:
+        """Nothing to say."""
+        return {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """No state."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """No state."""

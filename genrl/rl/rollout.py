@@ -6,7 +6,7 @@ observation, and the step after it ignores its action and resets: a dead transit
 recorded with ``valid`` False and must never reach a loss.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,17 @@ class Rollout:
     def num_steps(self) -> int:
         """Steps of environments, dead ones left out."""
         return int(self.valid.sum())
+
+    @staticmethod
+    def join(parts: "Sequence[Rollout]") -> "Rollout":
+        """Consecutive rollouts as one."""
+        if len(parts) == 1:
+            return parts[0]
+        return Rollout(
+            Transitions.cat(part.steps for part in parts),
+            torch.cat([part.valid for part in parts]),
+            [episode for part in parts for episode in part.episodes],
+        )
 
     def flat(self) -> Transitions:
         """The valid transitions as one batch."""
