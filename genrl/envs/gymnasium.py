@@ -12,9 +12,11 @@ from typing import Any, Literal
 import gymnasium
 from gymnasium import spaces, wrappers
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import vector as vector_wrappers
 
 from genrl.envs.absorbing_states import AbsorbingStates
 from genrl.envs.base import EnvironmentSource, environments
+from genrl.envs.envpool import EnvPool
 from genrl.envs.ids import require_id
 from genrl.registry import ConfigurationError
 from genrl.rl.spec import EnvSpec
@@ -64,11 +66,8 @@ class Gymnasium(EnvironmentSource):
                 raise ConfigurationError(f"{label} must be at least 1, not {number}")
         require_id(id)
         self.id, self.num_envs, self.backend = id, num_envs, backend
-        self.max_episode_steps, self.frame_stack, self.flatten = (
-            max_episode_steps,
-            frame_stack,
-            flatten,
-        )
+        self.max_episode_steps = max_episode_steps
+        self.frame_stack, self.flatten = frame_stack, flatten
         self.rescale_actions, self.absorbing_states = rescale_actions, absorbing_states
         self.kwargs = dict(kwargs or {})
         env = self.make()
@@ -101,10 +100,28 @@ class Gymnasium(EnvironmentSource):
         """Several at once with the chosen back-end; as many as configured where None."""
         count = self.num_envs if num_envs is None else num_envs
         if self.backend == "envpool":
-            raise ConfigurationError("env.backend=envpool is not there yet")
+            return self._pool(count)
         makers: list[Callable[[], AnyEnv]] = [partial(self.make) for _ in range(count)]
         vector = SyncVectorEnv if self.backend == "sync" else AsyncVectorEnv
         return vector(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+
+    def _pool(self, count: int) -> VectorEnv:
+        for label, is_asked in (
+            ("absorbing_states", self.absorbing_states),
+            ("frame_stack", self.frame_stack > 1),
+        ):
+            if is_asked:
+                raise ConfigurationError(
+                    f"env.backend=envpool has no {label}: choose env.backend=sync or async"
+                )
+        pool = EnvPool(self.id, count, self._spec.max_episode_steps, self.kwargs)
+        space = pool.single_observation_space
+        if space.shape != (self._spec.obs_size,):
+            raise ConfigurationError(
+                f"EnvPool's observations of {self.id} are {space}, not vectors of "
+                f"{self._spec.obs_size} numbers: choose env.backend=sync or async"
+            )
+        return vector_wrappers.RescaleAction(pool, -1.0, 1.0) if self.rescale_actions else pool
 
     def _bare(self, render_mode: str | None) -> AnyEnv:
         try:
