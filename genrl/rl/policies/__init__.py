@@ -1,5 +1,17 @@
 """Policies."""
 
 from genrl.rl.policies.base import Policy, StochasticPolicy, policies
+from genrl.rl.policies.categorical import CategoricalPolicy
+from genrl.rl.policies.deterministic import DeterministicPolicy
+from genrl.rl.policies.gaussian import GaussianPolicy
+from genrl.rl.policies.tanh_gaussian import TanhGaussianPolicy
 
-__all__ = ["Policy", "StochasticPolicy", "policies"]
+__all__ = [
+    "CategoricalPolicy",
+    "DeterministicPolicy",
+    "GaussianPolicy",
+    "Policy",
+    "StochasticPolicy",
+    "TanhGaussianPolicy",
+    "policies",
+]
