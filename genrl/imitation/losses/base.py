@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from genrl.diffusion import Denoiser
 from genrl.imitation.demonstrations.base import Demonstrations
-from genrl.registry import Registry
+from genrl.registry import ConfigurationError, Registry
 from genrl.rl.policies.base import Policy
 from genrl.rl.rewards import Metrics
 from genrl.rl.spec import EnvSpec
@@ -21,6 +21,7 @@ imitation_losses: Registry["ImitationLoss"] = Registry("imitation_loss")
 
 Inputs = Literal["state", "state_action", "state_next_state"]
 Sign = Literal["positive", "negative", "unbiased"]
+LogProb = Callable[[Transitions], Tensor]  # log π(a|s) of the policy in force, raw observations
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,18 @@ class ImitationLoss(nn.Module, abc.ABC):
         super().__init__()
         self.parts, self.spec = parts, parts.spec
 
+    def expert_steps(self) -> Transitions:
+        """All transitions of the demonstrations, (steps,).
+
+        Raises:
+            ConfigurationError: if there are none.
+        """
+        if self.parts.demonstrations is None:
+            raise ConfigurationError(
+                f"{type(self).__name__} needs demonstrations of an expert: give demonstrations=..."
+            )
+        return self.parts.demonstrations.transitions()
+
 
 class RewardModel(ImitationLoss):
     """A reward for each transition, learned from demonstrations and from what the learner does.
@@ -65,6 +78,15 @@ class RewardModel(ImitationLoss):
     """
 
     sign: Sign = "unbiased"
+    needs_replay: bool = False  # whether only algorithms that call `mix` can use it
+
+    @property
+    def uninformative_reward(self) -> float:
+        """What each step is paid where the learner cannot be told from the expert."""
+        return 0.0
+
+    def attach(self, log_prob: LogProb) -> None:
+        """Get to know the policy of an on-policy algorithm, before the first iteration."""
 
     def fit(self, generator: torch.Generator) -> Metrics:
         """Learn what can be learned from the demonstrations alone, once, before the first step."""
@@ -79,7 +101,11 @@ class RewardModel(ImitationLoss):
         """Learn from the learner's last transitions, (batch,), each handed over once."""
 
     def mix(self, steps: Transitions, generator: torch.Generator) -> Transitions:
-        """Join a batch drawn by an off-policy algorithm with demonstrations; here: nothing."""
+        """Append demonstrations to a batch drawn by an off-policy algorithm; here: none.
+
+        Called once the batch was given the rewards in force, before observations are normalized.
+        What is appended brings its own rewards, and is discounted by its own ``terminated``.
+        """
         return steps
 
 
