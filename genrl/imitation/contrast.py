@@ -1,7 +1,7 @@
 """How differently two diffusion models denoise the same states.
 
-For s_t = α(t) s + σ(t) ε the difference |ε_L(s_t, t) - ε|² - |ε_E(s_t, t) - ε|² says how much better
-the model E knows the state s than the model L. Where L is the exact model of the states' own
+For s_t = α(t) s + σ(t) ε the difference |ε_L(s_t, t) - ε|² - |ε_E(s_t, t) - ε|² says how much
+better the model E knows the state s than the model L. Where L is the exact model of the states' own
 distribution, its mean is -E |ε_E - ε_L|²; the mean of that direct form varies far less, but is
 meaningless elsewhere.
 """

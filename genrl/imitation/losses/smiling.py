@@ -98,7 +98,6 @@ class SMILING(RewardModel):
             raise ValueError(
                 f"learning_rate and scale must be positive, not {learning_rate} and {scale}"
             )
-        assert parts.demonstrations is not None
         assert parts.make_denoiser is not None
         size = input_size(inputs, parts.spec)
         self.inputs, self.num_times, self.spacing = inputs, num_times, spacing
@@ -109,7 +108,7 @@ class SMILING(RewardModel):
         self.expert = parts.make_denoiser(DataSpec((size,)))
         self.learner = parts.make_denoiser(DataSpec((size,)))
         self.normalizer = ObservationNormalizer(size, is_active=True)
-        demonstrated = inputs_of(parts.demonstrations.transitions(), inputs, parts.spec)
+        demonstrated = inputs_of(self.expert_steps(), inputs, parts.spec)
         self.normalizer.update(demonstrated)
         self._demonstrated = self.normalizer(demonstrated)
         self._history = History(size, history)
@@ -165,6 +164,7 @@ class SMILING(RewardModel):
     @torch.no_grad()
     def contrast(self, states: Tensor, generator: torch.Generator) -> Contrast:
         """Reward before standardization, and divergence, of standardized states (batch, size)."""
+        states = states.to(self._device)
         schedule, times = self.expert.schedule, self.times(self.num_times, generator)
         pieces = [
             contrast(self.expert, self.learner, schedule, piece, times.to(piece), generator)
@@ -201,8 +201,13 @@ class SMILING(RewardModel):
         self._seed, self._calls = int(state["seed"]), int(state["calls"])
         self._owed = float(state["owed"])
 
+    @property
+    def _device(self) -> torch.device:
+        return self.normalizer.shift.device
+
     def _states(self, steps: Transitions) -> Tensor:
-        states: Tensor = self.normalizer(inputs_of(steps, self.inputs, self.spec))
+        rows = inputs_of(steps, self.inputs, self.spec)
+        states: Tensor = self.normalizer(rows.to(self._device))
         return states.reshape(-1, states.shape[-1])
 
     def _train(
@@ -212,6 +217,7 @@ class SMILING(RewardModel):
         states: Tensor,
         generator: torch.Generator,
     ) -> float:
+        states = states.to(self._device)
         t = self.times(len(states), generator).to(states)
         noise = randn(states.shape, generator, device=states.device)
         eps = model(model.schedule.perturb(states, t, noise), t).eps
