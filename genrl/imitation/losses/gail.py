@@ -1,8 +1,8 @@
 """Generative adversarial imitation learning.
 
 A discriminator tells the expert's steps from the learner's; the learner is paid for being taken
-the expert: with logit d, softplus(d) = -log(1 - σ(d)). At the optimum d = log p_E - log p_L, and
-the learner descends the Jensen-Shannon divergence of the occupancies. Ho & Ermon 2016.
+for the expert: with logit d, softplus(d) = -log(1 - σ(d)). At the optimum d = log p_E - log p_L,
+and the learner descends the Jensen-Shannon divergence of the occupancies. Ho & Ermon 2016.
 """
 
 import torch
