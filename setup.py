@@ -6,7 +6,13 @@ setup(
     packages=[*find_packages(include=["genrl", "genrl.*"]), "genrl.conf"],
     package_dir={"genrl.conf": "conf"},
     package_data={
-        "genrl": ["py.typed", "report/*.css", "report/*.js"],
+        "genrl": [
+            "py.typed",
+            "report/*.css",
+            "report/*.js",
+            "imitation/demonstrations/experts/*.md",
+            "imitation/demonstrations/experts/*/data/*",
+        ],
         "genrl.conf": ["**/*.yaml", "*.yaml"],
     },
 )

@@ -74,7 +74,8 @@ class Demonstrations:
         """Check that they fit an environment.
 
         Raises:
-            ConfigurationError: if sizes or kinds of numbers differ, or a number is NaN or infinite.
+            ConfigurationError: if sizes or kinds of numbers differ, a discrete action is out of
+                range, or a number is NaN or infinite.
         """
         for number, episode in enumerate(self.episodes):
             where = f"{self.source}, episode {number}"
@@ -90,10 +91,19 @@ class Demonstrations:
                     f"{where}: actions are {episode.action.dtype}, but those of {spec.env_id} are "
                     f"{'integers' if spec.is_discrete else 'vectors of numbers'}"
                 )
+            if spec.is_discrete and not _is_within(episode.action, spec.action_size):
+                raise ConfigurationError(
+                    f"{where}: actions are not all in 0 to {spec.action_size - 1}, those of "
+                    f"{spec.env_id}"
+                )
             for name in ("obs", "action", "reward"):
                 values = getattr(episode, name)
                 if values.is_floating_point() and not bool(torch.isfinite(values).all()):
                     raise ConfigurationError(f"{where}: {name} holds NaN or infinite numbers")
+
+
+def _is_within(action: Tensor, size: int) -> bool:
+    return bool(((action >= 0) & (action < size)).all())
 
 
 class DemonstrationSource(abc.ABC):
