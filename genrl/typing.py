@@ -12,6 +12,7 @@ from torch import Tensor
 Batch = Float[Tensor, " batch"]
 Data = Float[Tensor, "batch *shape"]
 Labels = Int[Tensor, " batch"]
+Condition = Float[Tensor, "batch condition"]
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,13 @@ class DataSpec:
         shape: of one example: (channels, height, width) or (features,).
         num_classes: number of labels; 0 without labels. The null label of guidance is
             ``num_classes`` itself.
+        condition_size: numbers in the vector that an example is conditioned on (observations); 0
+            without one.
     """
 
     shape: tuple[int, ...]
     num_classes: int = 0
+    condition_size: int = 0
 
     @property
     def size(self) -> int:

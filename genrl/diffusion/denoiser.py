@@ -9,7 +9,7 @@ from genrl.diffusion.parameterizations.base import Parameterization
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.networks.base import Network
-from genrl.typing import Batch, Data, Labels
+from genrl.typing import Batch, Condition, Data, Labels
 
 
 class ConditionalDenoise(Protocol):
@@ -26,7 +26,7 @@ class Denoiser(nn.Module):
     The network may run in low precision; schedule and conversions stay in the type of z.
 
     Args:
-        network: called with (scaled z, λ, label, w).
+        network: called with (scaled z, λ, label, w), and a condition where one is given.
         schedule: gives λ, α and σ at t.
         parameterization: what the network's output means.
     """
@@ -40,7 +40,12 @@ class Denoiser(nn.Module):
         self.parameterization = parameterization
 
     def forward(
-        self, z: Data, t: Batch, label: Labels | None = None, w: Batch | None = None
+        self,
+        z: Data,
+        t: Batch,
+        label: Labels | None = None,
+        w: Batch | None = None,
+        condition: Condition | None = None,
     ) -> Prediction:
         """x and ε at the noisy z.
 
@@ -49,9 +54,13 @@ class Denoiser(nn.Module):
             t: time of each example, in [0, 1].
             label: class of each example; None and ``num_classes`` mean unconditional.
             w: guidance weight of each example for a guidance-distilled network, else None.
+            condition: vector of each example for a network that takes one, else None.
         """
         level = self.schedule.level_like(t, z)
         scaled = z * self.parameterization.input_scale(level)
-        output = self.network(scaled, level.log_snr.reshape(-1), label, w).to(z.dtype)
+        inputs = (scaled, level.log_snr.reshape(-1), label, w)
+        # Not passed where it is None: a network need not know of it.
+        given = inputs if condition is None else (*inputs, condition)
+        output = self.network(*given).to(z.dtype)
         with torch.autocast(z.device.type, enabled=False):
             return self.parameterization.prediction(output, z, level)

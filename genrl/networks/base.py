@@ -5,7 +5,7 @@ import abc
 from torch import nn
 
 from genrl.registry import Registry
-from genrl.typing import Batch, Data, DataSpec, Labels
+from genrl.typing import Batch, Condition, Data, DataSpec, Labels
 
 networks: Registry["Network"] = Registry("network")
 
@@ -14,7 +14,7 @@ class Network(nn.Module, abc.ABC):
     """Maps noisy data, log-SNR and conditions to an output of ``num_outputs`` times the channels.
 
     Args:
-        spec: shape of an example and number of classes.
+        spec: shape of an example, number of classes and size of the condition.
         num_outputs: output channels for each channel of data (2 for the parameterization ``both``).
     """
 
@@ -25,7 +25,12 @@ class Network(nn.Module, abc.ABC):
 
     @abc.abstractmethod
     def forward(
-        self, z: Data, log_snr: Batch, label: Labels | None = None, w: Batch | None = None
+        self,
+        z: Data,
+        log_snr: Batch,
+        label: Labels | None = None,
+        w: Batch | None = None,
+        condition: Condition | None = None,
     ) -> Data:
         """The raw output.
 
@@ -34,4 +39,5 @@ class Network(nn.Module, abc.ABC):
             log_snr: λ of each example.
             label: class of each example; ``num_classes`` is the null class, and so is None.
             w: guidance weight of each example, or None for a model that is not guided.
+            condition: vector of each example where the spec has a ``condition_size``, else None.
         """

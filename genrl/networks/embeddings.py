@@ -10,7 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from genrl.typing import Batch
+from genrl.typing import Batch, Condition
 
 
 class SinusoidalEmbedding(nn.Module):
@@ -43,9 +43,10 @@ class SinusoidalEmbedding(nn.Module):
 
 
 class ConditionEmbedding(nn.Module):
-    """Log-SNR, guidance weight and class as one vector.
+    """Log-SNR, guidance weight, class and a condition of numbers as one vector.
 
-    e = W_2 SiLU(W_1 φ(angle(λ)) + P ψ(w)) + class,  angle(λ) = 1000 · arctan(e^{-λ/2}) / (π/2)
+    e = W_2 SiLU(W_1 φ(angle(λ)) + P ψ(w) + C c) + class,
+    angle(λ) = 1000 · arctan(e^{-λ/2}) / (π/2)
 
     The angle is the time of the cosine schedule, whatever the schedule is, in the units of a
     thousand steps. P starts at zero: a network that has never seen a guidance weight gives the same
@@ -54,12 +55,13 @@ class ConditionEmbedding(nn.Module):
     Args:
         features: of the result; a multiple of 4, at least 8.
         num_classes: labels 0 ... num_classes - 1; one more row is the learned null class.
+        condition_size: numbers in c; 0 without it.
 
     Raises:
         ValueError: if ``features`` is no multiple of 4 or less than 8.
     """
 
-    def __init__(self, features: int, num_classes: int) -> None:
+    def __init__(self, features: int, num_classes: int, condition_size: int = 0) -> None:
         super().__init__()
         if features < 8 or features % 4:
             raise ValueError(
@@ -75,15 +77,35 @@ class ConditionEmbedding(nn.Module):
         nn.init.zeros_(self.guidance.weight)
         if self.label is not None:
             nn.init.normal_(self.label.weight, std=0.02 * math.sqrt(features))
+        # Made last, so that the weights above are the same with and without it.
+        self.condition = nn.Linear(condition_size, features) if condition_size else None
 
-    def forward(self, log_snr: Batch, label: Tensor | None, w: Batch | None) -> Tensor:
-        """The condition vector, (batch, features)."""
+    def forward(
+        self,
+        log_snr: Batch,
+        label: Tensor | None,
+        w: Batch | None,
+        condition: Condition | None = None,
+    ) -> Tensor:
+        """The condition vector, (batch, features).
+
+        Raises:
+            ValueError: if a condition is missing, or given to a network that takes none.
+        """
+        if (condition is None) != (self.condition is None):
+            raise ValueError(
+                "the network was built without a condition_size, but a condition is given"
+                if self.condition is None
+                else "the network needs a condition vector for each example"
+            )
         log_snr = log_snr.to(torch.promote_types(log_snr.dtype, torch.float32))
         angle = torch.atan(torch.exp(-0.5 * log_snr)) * (2000.0 / math.pi)
         dtype = self.input.weight.dtype
         hidden = self.input(self.time_features(angle).to(dtype))
         if w is not None:
             hidden = hidden + self.guidance(self.guidance_features(w).to(dtype))
+        if condition is not None and self.condition is not None:
+            hidden = hidden + self.condition(condition.to(dtype))
         embedding: Tensor = self.output(nn.functional.silu(hidden))
         if self.label is not None:
             if label is None:

@@ -11,7 +11,7 @@ from torch.nn.functional import silu
 from genrl.networks.base import Network, networks
 from genrl.networks.blocks import zeroed
 from genrl.networks.embeddings import ConditionEmbedding
-from genrl.typing import Batch, Data, DataSpec, Labels
+from genrl.typing import Batch, Condition, Data, DataSpec, Labels
 
 
 class _Layer(nn.Module):
@@ -52,16 +52,21 @@ class MLP(Network):
         dropout: float = 0.0,
     ) -> None:
         super().__init__(spec, num_outputs)
-        self.embedding = ConditionEmbedding(features, spec.num_classes)
+        self.embedding = ConditionEmbedding(features, spec.num_classes, spec.condition_size)
         self.input = nn.Linear(spec.size, features)
         self.layers = nn.ModuleList(_Layer(features, dropout) for _ in range(num_layers))
         self.output = zeroed(nn.Linear(features, num_outputs * spec.size))
 
     def forward(
-        self, z: Data, log_snr: Batch, label: Labels | None = None, w: Batch | None = None
+        self,
+        z: Data,
+        log_snr: Batch,
+        label: Labels | None = None,
+        w: Batch | None = None,
+        condition: Condition | None = None,
     ) -> Data:
         """The raw output, (batch, num_outputs · first dimension, ...)."""
-        embedding = silu(self.embedding(log_snr, label, w))
+        embedding = silu(self.embedding(log_snr, label, w, condition))
         hidden = self.input(z.flatten(1))
         for layer in self.layers:
             hidden = layer(hidden, embedding)

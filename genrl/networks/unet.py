@@ -14,7 +14,7 @@ from torch.nn.functional import silu
 from genrl.networks.base import Network, networks
 from genrl.networks.blocks import AttentionBlock, ResidualBlock, normalization, zeroed
 from genrl.networks.embeddings import ConditionEmbedding
-from genrl.typing import Batch, Data, DataSpec, Labels
+from genrl.typing import Batch, Condition, Data, DataSpec, Labels
 
 
 @networks.register("unet")
@@ -60,7 +60,7 @@ class UNet(Network):
             )
         data_channels, size, _ = spec.shape
         features = embedding_multiplier * channels
-        self.embedding = ConditionEmbedding(features, spec.num_classes)
+        self.embedding = ConditionEmbedding(features, spec.num_classes, spec.condition_size)
         self.input = nn.Conv2d(data_channels, channels, 3, padding=1)
 
         def attention(width: int, resolution: int) -> nn.Module:
@@ -104,10 +104,15 @@ class UNet(Network):
         self.to(memory_format=torch.channels_last)
 
     def forward(
-        self, z: Data, log_snr: Batch, label: Labels | None = None, w: Batch | None = None
+        self,
+        z: Data,
+        log_snr: Batch,
+        label: Labels | None = None,
+        w: Batch | None = None,
+        condition: Condition | None = None,
     ) -> Data:
         """The raw output, (batch, num_outputs · channels, height, width)."""
-        embedding = silu(self.embedding(log_snr, label, w))
+        embedding = silu(self.embedding(log_snr, label, w, condition))
         x = self.input(z.contiguous(memory_format=torch.channels_last))
         skips = [x]
         for block, attention in _pairs(self.encoder, self.encoder_attention):
