@@ -98,9 +98,14 @@ class Collector:
         self.num_envs = envs.num_envs
         self.reset(seed)
 
-    def reset(self, seed: int) -> None:
-        """Begin new episodes everywhere."""
-        seeds: Any = [seed + i for i in range(self.num_envs)]
+    def reset(self, seed: int | Sequence[int]) -> None:
+        """Begin new episodes everywhere.
+
+        Args:
+            seed: of each environment; from a single one, environment i takes seed + i.
+        """
+        each = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else list(seed)
+        seeds: Any = each
         obs, _ = self.envs.reset(seed=seeds)
         self.obs = _float(obs)
         self.start = torch.ones(self.num_envs, dtype=torch.bool)
