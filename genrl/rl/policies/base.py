@@ -32,6 +32,11 @@ class Policy(nn.Module, abc.ABC):
         super().__init__()
         self.spec = spec
 
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether features depend on the memory, so that learning must run along time."""
+        return self.memory_size > 0
+
     def initial_memory(self, num_envs: int) -> Tensor:
         """The memory at the start of an episode: zeros, (num_envs, memory_size)."""
         return torch.zeros(num_envs, self.memory_size)
@@ -114,20 +119,23 @@ class StochasticPolicy(Policy):
         deterministic: bool = False,
     ) -> tuple[Tensor, Tensor]:
         """A sample, or the mode."""
-        features, memories = self.encode(obs[None], start[None], memory)
-        distribution = self(features[0])
+        features = obs
+        if self.is_recurrent:
+            encoded, memories = self.encode(obs[None], start[None], memory)
+            features, memory = encoded[0], memories[0]
+        distribution = self(features)
         action = distribution.mode if deterministic else distribution.sample(generator)
-        return action, memories[0]
+        return action, memory
 
     def encode_transitions(self, steps: Transitions) -> tuple[Tensor, Tensor]:
         """Features of ``obs`` and of ``next_obs``, each (..., num_features).
 
         Args:
-            steps: (batch,) for a policy without memory; (time, env) with one: memories run along
-                time from ``steps.memory[0]``, and every ``next_obs`` is seen from the memory after
-                its own step, also at a truncation.
+            steps: of any shape; (time, env) for a recurrent policy: memories run along time from
+                ``steps.memory[0]``, and every ``next_obs`` is seen from the memory after its own
+                step, also at a truncation.
         """
-        if self.memory_size == 0:
+        if not self.is_recurrent:
             return steps.obs, steps.next_obs
         features, memories = self.encode(steps.obs, steps.start, steps.memory[0])
         count = memories[..., 0].numel()
