@@ -1,6 +1,6 @@
 """The contract of a callback that follows the stages of a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -27,11 +27,13 @@ class RunContext:
         config: of the run, plain.
         make_evaluation: prepares data and feature for a plan of what to evaluate; None for runs
             of agents.
+        expert_returns: of the demonstrations' episodes; None where there are none.
     """
 
     folder: RunFolder
     config: dict[str, Any]
     make_evaluation: Callable[..., LadderEvaluation] | None = None
+    expert_returns: Sequence[float] | None = None
 
 
 class StageCallback(Callback, Generic[M]):

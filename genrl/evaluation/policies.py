@@ -79,11 +79,11 @@ def evaluate_policy(
     count = envs.num_envs
     shares = [episodes // count + (i < episodes % count) for i in range(count)]
     found: list[list[tuple[float, int]]] = [[] for _ in range(count)]
-    limit, steps = (spec.max_episode_steps or _LONGEST) + 1, 0
+    limit, steps = (spec.max_episode_steps or _LONGEST) + 2, 0
     while any(len(mine) < share for mine, share in zip(found, shares, strict=True)):
         if steps > limit * max(shares):
             raise ConfigurationError(
-                f"an episode of {spec.env_id} has not ended after {limit - 1:,} steps: "
+                f"an episode of {spec.env_id} has not ended after {limit - 2:,} steps: "
                 "give the environment a time limit"
             )
         rollout = collector.collect(act, _CHUNK)
