@@ -1,7 +1,18 @@
-"""Environments: gymnasium construction, wrappers, seeding."""
+"""Environments: gymnasium construction, wrappers, seeding, state."""
 
 from genrl.envs.absorbing_states import AbsorbingStates
 from genrl.envs.base import EnvironmentSource, environments
+from genrl.envs.envpool import EnvPool
 from genrl.envs.gymnasium import Gymnasium
+from genrl.envs.state import capture, is_restorable, restore
 
-__all__ = ["AbsorbingStates", "EnvironmentSource", "Gymnasium", "environments"]
+__all__ = [
+    "AbsorbingStates",
+    "EnvPool",
+    "EnvironmentSource",
+    "Gymnasium",
+    "capture",
+    "environments",
+    "is_restorable",
+    "restore",
+]

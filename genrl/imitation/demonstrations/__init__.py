@@ -1,5 +1,6 @@
 """Demonstrations: readers of files, the ones that are shipped, recording and writing."""
 
+from genrl.imitation.demonstrations.absorbing import with_absorbing_states, without_idle_actions
 from genrl.imitation.demonstrations.base import (
     Demonstration,
     Demonstrations,
@@ -25,5 +26,7 @@ __all__ = [
     "require_free",
     "shipped",
     "shipped_ids",
+    "with_absorbing_states",
+    "without_idle_actions",
     "write_minari",
 ]
