@@ -11,6 +11,7 @@ from torch import Tensor
 
 from genrl.rl.buffers.base import Buffer, Relabel, Sample, buffers
 from genrl.rl.buffers.ring import Ring
+from genrl.rl.buffers.windows import single_steps
 from genrl.rl.transitions import Transitions
 
 
@@ -53,30 +54,11 @@ class ReplayBuffer(Buffer):
         sequence_length: int = 1,
     ) -> Sample:
         number, env = self.ring.draw(batch_size, sequence_length, generator)
-        index = self.ring.row(number, env)
-        steps = gather_sequences(self.ring, number, env, sequence_length)
-        return one_step_sample(steps, index, torch.ones(batch_size), gamma, relabel)
+        weight = torch.ones(batch_size)
+        return single_steps(self.ring, number, env, weight, gamma, relabel, sequence_length)
 
     def state_dict(self) -> dict[str, Any]:
         return self.ring.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.ring.load_state_dict(state)
-
-
-def gather_sequences(ring: Ring, number: Tensor, env: Tensor, length: int) -> Transitions:
-    """The steps, (batch,), or what follows each of them, (time, batch)."""
-    if length == 1:
-        return ring.gather(ring.row(number, env))
-    following = number + torch.arange(length)[:, None]
-    return ring.gather(ring.row(following, env.expand_as(following)))
-
-
-def one_step_sample(
-    steps: Transitions, index: Tensor, weight: Tensor, gamma: float, relabel: Relabel | None
-) -> Sample:
-    """A sample with discount γ, and 0 where the task terminated; never 0 for truncation."""
-    if relabel is not None:
-        steps = Transitions(**{**vars(steps), "reward": relabel(steps)})
-    discount = (~steps.terminated).to(steps.reward.dtype).mul_(gamma)
-    return Sample(steps, discount, weight.to(steps.reward.dtype), index)

@@ -54,7 +54,8 @@ class Ring:
         self._fields: dict[str, Tensor] = {}
         self._empty: dict[str, Tensor] = {}
         self._files: MappedFields | None = None
-        self._signature: Any = None
+        self._expected: list[tuple[torch.Size, torch.dtype]] = []
+        self._blocks: dict[str, NDArray[Any]] = {}
         self.written: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
         self.counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 
@@ -67,15 +68,17 @@ class Ring:
         Raises:
             ValueError: if the number of environments or the shape of a field has changed.
         """
-        signature = _signature(steps)
-        if self._signature is None:
-            self._begin(steps, signature)
-        elif signature != self._signature:
-            raise ValueError(_difference(self._signature, signature))
-        is_whole = bool(valid.all())
-        if not is_whole and self.num_envs == 1:
-            steps, is_whole = steps.map(lambda field: field[valid[:, 0]]), True
-        if is_whole and (self.num_envs == 1 or bool((self.written == self.written[0]).all())):
+        if not self.num_envs:
+            self._begin(steps)
+        elif any(
+            field.dtype is not dtype or field.shape[1:] != shape
+            for field, (shape, dtype) in zip(vars(steps).values(), self._expected, strict=True)
+        ):
+            raise ValueError(self._difference(steps))
+        if self.num_envs == 1:
+            whole = steps if bool(valid.all()) else steps.map(lambda field: field[valid[:, 0]])
+            return self._append(whole)
+        if bool(valid.all()) and bool((self.written == self.written[0]).all()):
             return self._append(steps)
         return self._scatter(steps, valid.cpu())
 
@@ -87,12 +90,11 @@ class Ring:
         skip = max(0, time - self.rows)
         begin = (first + skip) % self.rows
         size = min(time - skip, self.rows - begin)
-        for key, stored in self._fields.items():
-            field = getattr(steps, key)
-            blocks = stored.view(self.rows, envs, *stored.shape[1:])
-            blocks[begin : begin + size] = field[skip : skip + size]
+        for key, block in self._blocks.items():
+            field = getattr(steps, key).numpy(force=True)
+            block[begin : begin + size] = field[skip : skip + size]
             if skip + size < time:
-                blocks[: time - skip - size] = field[skip + size :]
+                block[: time - skip - size] = field[skip + size :]
         rows = torch.arange((first + skip) * envs, (first + time) * envs)
         return rows.remainder_(self.rows * envs)
 
@@ -113,6 +115,20 @@ class Ring:
         if self._files is not None:
             self._files.written[:] = np.maximum(self._files.written, self.written)
 
+    def starts(self, length: int) -> NDArray[np.int64]:
+        """How many steps of each environment begin a sequence of ``length`` steps.
+
+        Raises:
+            ValueError: if none does.
+        """
+        starts = np.maximum(self.counts - (length - 1), 0)
+        if length < 1 or not starts.any():
+            raise ValueError(
+                f"no sequence of {length} steps can be drawn from {len(self)} steps of "
+                f"{self.num_envs} environments: collect more first"
+            )
+        return starts
+
     def draw(
         self, batch_size: int, length: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor]:
@@ -121,13 +137,8 @@ class Ring:
         Raises:
             ValueError: if no environment has ``length`` steps.
         """
-        starts = np.maximum(self.counts - (length - 1), 0)
+        starts = self.starts(length)
         total = int(starts.sum())
-        if length < 1 or total == 0:
-            raise ValueError(
-                f"no sequence of {length} steps can be drawn from {len(self)} steps of "
-                f"{self.num_envs} environments: collect more first"
-            )
         pick = torch.randint(total, (batch_size,), generator=generator)
         if self.num_envs == 1:
             return pick + int(self.written[0] - self.counts[0]), torch.zeros_like(pick)
@@ -241,7 +252,7 @@ class Ring:
             checksum = zlib.crc32(field[rows].numpy().tobytes(), checksum)
         return checksum
 
-    def _begin(self, steps: Transitions, signature: Any) -> None:
+    def _begin(self, steps: Transitions) -> None:
         self.layout = {
             key: (tuple(field.shape[2:]), str(field.dtype).removeprefix("torch."))
             for key, field in vars(steps).items()
@@ -256,7 +267,6 @@ class Ring:
         self.written = np.zeros(self.num_envs, dtype=np.int64)
         self.counts = self.written
         self._allocate(is_new=True)
-        assert self._signature == signature
 
     def _size(self, num_envs: int) -> None:
         self.num_envs, self.limit = num_envs, self.capacity // num_envs
@@ -277,21 +287,24 @@ class Ring:
         else:
             self._files = MappedFields(self.folder, stored, num_rows, self.num_envs, is_new=is_new)
             self._fields = self._files.tensors
-        self._signature = tuple(
-            (key, torch.Size((self.num_envs, *shape)), getattr(torch, dtype))
-            for key, (shape, dtype) in self.layout.items()
+        self._blocks = {
+            key: field.view(self.rows, self.num_envs, *field.shape[1:]).numpy()
+            for key, field in self._fields.items()
+        }
+        self._expected = [
+            (torch.Size((self.num_envs, *shape)), getattr(torch, dtype))
+            for shape, dtype in self.layout.values()
+        ]
+
+    def _difference(self, steps: Transitions) -> str:
+        key, field, shape, dtype = next(
+            (key, field, shape, dtype)
+            for (key, field), (shape, dtype) in zip(
+                vars(steps).items(), self._expected, strict=True
+            )
+            if field.dtype is not dtype or field.shape[1:] != shape
         )
-
-
-def _signature(steps: Transitions) -> tuple[tuple[str, torch.Size, torch.dtype], ...]:
-    return tuple((key, field.shape[1:], field.dtype) for key, field in vars(steps).items())
-
-
-def _difference(expected: Any, given: Any) -> str:
-    (key, before, dtype), (_, now, other) = next(
-        (a, b) for a, b in zip(expected, given, strict=True) if a != b
-    )
-    return (
-        f"the buffer holds '{key}' of shape (time, {', '.join(map(str, before))}) and {dtype}, "
-        f"not (time, {', '.join(map(str, now))}) and {other}"
-    )
+        return (
+            f"the buffer holds '{key}' of shape {('time', *shape)} and {dtype}, "
+            f"not {('time', *field.shape[1:])} and {field.dtype}"
+        )
