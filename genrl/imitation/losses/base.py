@@ -10,9 +10,13 @@ from torch import Tensor, nn
 
 from genrl.diffusion import Denoiser
 from genrl.imitation.demonstrations.base import Demonstrations
+from genrl.imitation.diagnostics import RewardDiagnostics
 from genrl.registry import ConfigurationError, Registry
+from genrl.rl.algorithms.base import Algorithm
+from genrl.rl.normalization import ObservationNormalizer
 from genrl.rl.policies.base import Policy
 from genrl.rl.rewards import Metrics
+from genrl.rl.rollout import Rollout
 from genrl.rl.spec import EnvSpec
 from genrl.rl.transitions import Transitions
 from genrl.typing import DataSpec
@@ -21,7 +25,6 @@ imitation_losses: Registry["ImitationLoss"] = Registry("imitation_loss")
 
 Inputs = Literal["state", "state_action", "state_next_state"]
 Sign = Literal["positive", "negative", "unbiased"]
-LogProb = Callable[[Transitions], Tensor]  # log π(a|s) of the policy in force, raw observations
 
 
 @dataclass(frozen=True)
@@ -78,15 +81,22 @@ class RewardModel(ImitationLoss):
     """
 
     sign: Sign = "unbiased"
-    needs_replay: bool = False  # whether only algorithms that call `mix` can use it
+
+    def __init__(self, parts: ImitationParts) -> None:
+        super().__init__(parts)
+        self.diagnostics = RewardDiagnostics()
 
     @property
     def uninformative_reward(self) -> float:
         """What each step is paid where the learner cannot be told from the expert."""
         return 0.0
 
-    def attach(self, log_prob: LogProb) -> None:
-        """Get to know the policy of an on-policy algorithm, before the first iteration."""
+    def attach(self, algorithm: Algorithm, normalizer: ObservationNormalizer) -> None:
+        """Get to know who will be paid, before the first iteration; here: nothing.
+
+        Raises:
+            ConfigurationError: if the algorithm cannot use the reward.
+        """
 
     def fit(self, generator: torch.Generator) -> Metrics:
         """Learn what can be learned from the demonstrations alone, once, before the first step."""
@@ -107,6 +117,14 @@ class RewardModel(ImitationLoss):
         What is appended brings its own rewards, and is discounted by its own ``terminated``.
         """
         return steps
+
+    def diagnose(self, rollout: Rollout) -> Metrics:
+        """What the rewards of fresh steps say about the model; see `RewardDiagnostics`."""
+        learned = self.reward(rollout.steps)
+        return {
+            **self.diagnostics(rollout.steps, learned, rollout.valid),
+            "uninformative_reward": self.uninformative_reward,
+        }
 
 
 class SupervisedLoss(ImitationLoss):
