@@ -16,7 +16,6 @@ from gymnasium import spaces
 from minari.dataset.minari_storage import MinariStorage
 from numpy.typing import NDArray
 
-from genrl.files import existing
 from genrl.imitation.demonstrations.base import (
     Demonstration,
     Demonstrations,
@@ -31,7 +30,7 @@ from genrl.imitation.demonstrations.episodes import (
 )
 from genrl.imitation.demonstrations.reading import readable
 from genrl.imitation.demonstrations.shipped import shipped
-from genrl.registry import ConfigurationError
+from genrl.registry import ConfigurationError, suggest
 from genrl.rl.spec import EnvSpec
 
 Array = NDArray[Any]
@@ -110,7 +109,7 @@ def find_data_set(path: str) -> Path:
     """The folder of a data set, by path or by id.
 
     Raises:
-        ConfigurationError: if there is none; it names the nearest.
+        ConfigurationError: if there is none; it names the nearest sibling.
     """
     folder = Path(path).expanduser()
     if folder.is_file():
@@ -121,7 +120,13 @@ def find_data_set(path: str) -> Path:
     if not folder.exists():
         store = os.environ.get("MINARI_DATASETS_PATH", "~/.minari/datasets")
         kept = Path(store).expanduser() / path
-        folder = kept if kept.exists() else existing(folder, "Minari data set")
+        if not kept.exists():
+            siblings = folder.parent.iterdir() if folder.parent.is_dir() else ()
+            hint = suggest(folder.name, [sibling.name for sibling in siblings])
+            raise ConfigurationError(
+                f"there is no Minari data set {path}, neither a folder nor an id in {store}.{hint}"
+            )
+        folder = kept
     if folder.name == "data" and (folder / "metadata.json").exists():
         folder = folder.parent
     if not (folder / "data" / "metadata.json").exists():

@@ -110,7 +110,7 @@ def _hdf5(episodes: Sequence[Demonstration], seed: int | None) -> bytes:
 
 def _add(group: h5py.Group, key: str, values: NDArray[Any]) -> None:
     # One chunk for each column: neighbours in time are alike, neighbours in a row are not.
-    chunks = (len(values), *(1 for _ in values.shape[1:]))
+    chunks = (max(len(values), 1), *(1 for _ in values.shape[1:]))
     group.create_dataset(
         key,
         data=values,

@@ -87,7 +87,9 @@ class NpzDemonstrations(DemonstrationSource):
 
 
 def _read(path: Path) -> dict[str, Array]:
-    with readable(path), np.load(path, allow_pickle=False) as file:
+    # numpy leaves a file that it opens by name open where the archive is damaged.
+    with readable(path), path.open("rb") as stream:
+        file = np.load(stream, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ConfigurationError(f"{path} is a single array; save with numpy.savez")
         arrays = {key: np.atleast_1d(file[key]) for key in KEYS if key in file}
