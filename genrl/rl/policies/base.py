@@ -27,6 +27,7 @@ class Policy(nn.Module, abc.ABC):
 
     memory_size: int = 0
     window: int = 1  # consecutive steps of a demonstration that `cloning_loss` wants
+    window_before: int = 0  # of them that lie before the step that the window is about
 
     def __init__(self, spec: EnvSpec) -> None:
         super().__init__()
@@ -75,9 +76,12 @@ class Policy(nn.Module, abc.ABC):
             obs: (batch, window, obs_size).
             action: (batch, window, ...).
             valid: (batch, window), bool; False after the end of an episode, where the last step is
-                repeated.
+                repeated, and before its start, where the first one is (with ``window_before``).
             generator: of noise and times.
         """
+
+    def after_update(self) -> None:
+        """Called after each step of an optimizer on the cloning loss."""
 
 
 class StochasticPolicy(Policy):
