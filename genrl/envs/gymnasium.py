@@ -124,12 +124,13 @@ class Gymnasium(EnvironmentSource):
         return vector_wrappers.RescaleAction(pool, -1.0, 1.0) if self.rescale_actions else pool
 
     def _bare(self, render_mode: str | None) -> AnyEnv:
+        shown = {} if render_mode is None else {"render_mode": render_mode}
         try:
             return gymnasium.make(
                 self.id,
                 max_episode_steps=self.max_episode_steps,
-                render_mode=render_mode,
                 disable_env_checker=True,  # a layer that only looks at the first step
+                **shown,
                 **self.kwargs,
             )
         except (ImportError, TypeError, ValueError, gymnasium.error.Error) as error:

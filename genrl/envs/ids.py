@@ -1,5 +1,6 @@
 """Looking up gymnasium ids, with errors that name the nearest known one."""
 
+import importlib
 import re
 
 import gymnasium
@@ -14,17 +15,18 @@ def require_id(env_id: str) -> None:
         ConfigurationError: if it does not; the message names the nearest known id.
     """
     module, _, name = env_id.rpartition(":")
-    if module and name:
+    if module:
         try:
-            gymnasium.spec(env_id)
-        except (ImportError, gymnasium.error.Error) as error:
-            reason = str(error).splitlines()[0]
-            raise ConfigurationError(f"no environment is called '{env_id}': {reason}") from error
-    elif env_id not in gymnasium.registry:
-        near = nearest_id(env_id)
+            importlib.import_module(module)
+        except ImportError as error:
+            raise ConfigurationError(
+                f"'{env_id}' names the module '{module}', which cannot be imported: {error}"
+            ) from error
+    if name not in gymnasium.registry:
+        near = nearest_id(name)
         hint = f" Did you mean '{near}'?" if near else ""
         raise ConfigurationError(
-            f"no environment is called '{env_id}'.{hint} All of them: "
+            f"no environment is called '{name}'.{hint} All of them: "
             'python -c "import gymnasium; gymnasium.pprint_registry()"'
         )
 

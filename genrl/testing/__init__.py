@@ -1,0 +1,38 @@
+"""Checks and small environments for tests: genrl's own, a plugin's, or another library's.
+
+Importing this registers ``genrl/Counting-v0``, ``genrl/Ring-v0`` (8 steps), ``genrl/Identity-v0``
+and ``genrl/IdentityBox-v0`` (10 steps) with gymnasium, so that
+``env=gymnasium env.id=genrl.testing:genrl/Ring-v0`` trains on one.
+"""
+
+import gymnasium
+
+from genrl.testing.autoreset import (
+    ConformanceError,
+    check_autoreset,
+    check_rollout,
+    counting_makers,
+)
+from genrl.testing.counting import CountingEnv
+from genrl.testing.identity import IdentityBoxEnv, IdentityEnv
+from genrl.testing.ring import RingEnv
+from genrl.testing.vector import check_vector_env
+
+__all__ = [
+    "ConformanceError",
+    "CountingEnv",
+    "IdentityBoxEnv",
+    "IdentityEnv",
+    "RingEnv",
+    "check_autoreset",
+    "check_rollout",
+    "check_vector_env",
+    "counting_makers",
+]
+
+gymnasium.register("genrl/Counting-v0", "genrl.testing.counting:CountingEnv")
+gymnasium.register("genrl/Ring-v0", "genrl.testing.ring:RingEnv", max_episode_steps=8)
+gymnasium.register("genrl/Identity-v0", "genrl.testing.identity:IdentityEnv", max_episode_steps=10)
+gymnasium.register(
+    "genrl/IdentityBox-v0", "genrl.testing.identity:IdentityBoxEnv", max_episode_steps=10
+)
