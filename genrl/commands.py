@@ -24,6 +24,7 @@ from genrl.config import (
     explain,
     plain,
     register_configs,
+    root_config,
     top_level,
     unknown_word,
 )
@@ -61,7 +62,8 @@ def train(words: list[str]) -> None:
 
     sys.argv = [original[0], *words]
     try:
-        hydra.main(version_base="1.3", config_path="pkg://genrl.conf", config_name="config")(job)()
+        root = root_config(words)
+        hydra.main(version_base="1.3", config_path="pkg://genrl.conf", config_name=root)(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(explain(error, config_names())) from error
     finally:

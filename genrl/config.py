@@ -9,7 +9,6 @@ import importlib
 import importlib.resources
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from importlib import metadata
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -23,59 +22,14 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException, OverrideParseException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genrl.plugins import load_components, origin
 from genrl.registry import ConfigurationError, plain_reason, registries, suggest
+from genrl.schemas import ROOTS, SCHEMAS
 
 PACKAGES = ("genrl", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "numpy")
-
-
-@dataclass
-class Training:
-    """How a network is trained; ``updates`` and ``learning_rate`` are the first stage's."""
-
-    updates: int = 2000
-    learning_rate: float = 1e-3
-    batch_size: int = 128
-    warmup_updates: int = 50
-    gradient_clip: float = 1.0
-    label_dropout: float = 0.1
-    log_every: int = 50
-
-
-@dataclass
-class RunConfig:
-    """The top level of a run's config; groups of components stand beside these by their kinds."""
-
-    name: str = "denoise"
-    seed: int = 0
-    device: str = "auto"
-    compile: bool = False
-    teacher: str | None = None
-    training: Training = field(default_factory=Training)
-    data: Any = MISSING
-    network: Any = MISSING
-    schedule: Any = MISSING
-    parameterization: Any = MISSING
-    weighting: Any = MISSING
-    time_sampler: Any = MISSING
-    time_grid: Any = MISSING
-    sampler: Any = MISSING
-    student_sampler: Any = MISSING
-    guidance: Any = MISSING
-    thresholding: Any = MISSING
-    distill: Any = MISSING
-    feature: Any = None
-    optimizer: Any = MISSING
-    trainer: Any = MISSING
-    logger: Any = None
-    ema: Any = MISSING
-    evaluation: Any = MISSING
-    checkpoint: Any = MISSING
-    progress: Any = MISSING
-    callbacks: dict[str, Any] = field(default_factory=dict)
 
 
 class _SearchPath(SearchPathPlugin):
@@ -89,7 +43,8 @@ def register_configs() -> None:
     """Store the schema of every component, plugins included, for Hydra."""
     load_components()
     store = ConfigStore.instance()
-    store.store(name="run_config", node=RunConfig, provider="genrl")
+    for root, schema in ROOTS.items():
+        store.store(name=f"{root}_schema", node=schema, provider="genrl")
     for kind, registry in registries().items():
         for name in registry.names():
             provider, _ = origin(registry.get(name))
@@ -106,9 +61,31 @@ def compose(overrides: Sequence[str] = ()) -> dict[str, Any]:
     register_configs()
     try:
         with initialize_config_module("genrl.conf", version_base="1.3"):
-            return plain(hydra_compose("config", list(overrides)))
+            return plain(hydra_compose(root_config(overrides), list(overrides)))
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(explain(error, config_names())) from error
+
+
+def root_config(overrides: Sequence[str]) -> str:
+    """The top-level config that the chosen experiments belong to: ``diffusion`` or ``agent``.
+
+    An experiment says so by its key ``task``; without an experiment it is ``diffusion``.
+
+    Raises:
+        ConfigurationError: if a sweep mixes experiments of both.
+    """
+    tasks: dict[str, str] = {}
+    files = {file.name.removesuffix(".yaml"): file for file in _yaml_files().get("experiment", [])}
+    for word in overrides:
+        match = re.fullmatch(r"\+?experiment=([\w,]+)", word)
+        for name in match[1].split(",") if match else []:
+            if name in files:
+                content = yaml.safe_load(files[name].read_text()) or {}
+                tasks[name] = str(content.get("task", "diffusion"))
+    if len(set(tasks.values())) > 1:
+        listed = ", ".join(f"{name} ({task})" for name, task in tasks.items())
+        raise ConfigurationError(f"one sweep cannot join experiments of two tasks: {listed}")
+    return next(iter(tasks.values()), "diffusion")
 
 
 def plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
@@ -206,13 +183,14 @@ def _unknown_key(key: str, reason: str, config_names: Mapping[str, list[str]]) -
 
 
 def unknown_word(word: str, config_names: Mapping[str, list[str]]) -> str:
-    """What to say of a word that is neither a config group nor a key of `RunConfig`."""
+    """What to say of a word that is neither a config group nor a key of the top level."""
     return f"the config has no key '{word}'.{suggest(word, top_level(config_names))}"
 
 
 def top_level(config_names: Mapping[str, list[str]]) -> list[str]:
-    """Config groups and keys of `RunConfig`."""
-    return sorted({*config_names, *RunConfig.__dataclass_fields__})
+    """Config groups and keys of the top level."""
+    keys = {key for schema in ROOTS.values() for key in schema.__dataclass_fields__}
+    return sorted({*config_names, *keys})
 
 
 def _wrong_value(key: str, cause: BaseException) -> str:
@@ -231,7 +209,7 @@ def _owner(schema_name: str) -> tuple[str | None, list[str]]:
         for name in registry.names():
             if registry.schema(name).__name__ == schema_name:
                 return name, [parameter.name for parameter in registry.parameters(name)]
-    for schema in (Training, RunConfig):
+    for schema in SCHEMAS:
         if schema.__name__ == schema_name:
             return None, list(schema.__dataclass_fields__)
     return None, []

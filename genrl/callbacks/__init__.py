@@ -6,6 +6,7 @@ from genrl.callbacks.ema import EMACallback
 from genrl.callbacks.image_evaluation import ImageEvaluationCallback
 from genrl.callbacks.metrics import MetricsCallback
 from genrl.callbacks.none import NoCallback
+from genrl.callbacks.policy_evaluation import PolicyEvaluationCallback
 from genrl.callbacks.progress import ProgressCallback
 from genrl.callbacks.stages import StagesCallback
 
@@ -15,6 +16,7 @@ __all__ = [
     "ImageEvaluationCallback",
     "MetricsCallback",
     "NoCallback",
+    "PolicyEvaluationCallback",
     "ProgressCallback",
     "RunContext",
     "SafeCheckpointIO",

@@ -1,32 +1,19 @@
 """``genrl train`` and ``genrl resume``."""
 
-import logging
 import warnings
 from functools import partial
 from pathlib import Path
-from typing import Any
 
-import torch
 from lightning import Trainer
 
 from genrl import checkpoints
-from genrl.callbacks import (
-    ImageEvaluationCallback,
-    MetricsCallback,
-    ProgressCallback,
-    RunContext,
-    SafeCheckpointIO,
-    StageCallback,
-    StagesCallback,
-    callbacks,
-)
-from genrl.config import instantiate
+from genrl.callbacks import ImageEvaluationCallback, RunContext
 from genrl.data import DataSource, TrainLoader
 from genrl.diffusion import Stage
 from genrl.modules import DiffusionModule
 from genrl.registry import ConfigurationError
-from genrl.report import write_report
 from genrl.run_folder import RunFolder
+from genrl.tasks.agent import resume_agent, train_agent
 from genrl.tasks.build import (
     Config,
     Drawers,
@@ -35,11 +22,9 @@ from genrl.tasks.build import (
     build_module,
     build_stages,
 )
-from genrl.tasks.device import accelerator
 from genrl.tasks.evaluation import make_evaluation
+from genrl.tasks.fit import Announcer, Followers, build_followers, build_trainer, fit
 from genrl.tasks.teacher import Teacher, load_teacher
-
-log = logging.getLogger(__name__)
 
 
 def train(config: Config, path: Path) -> RunFolder:
@@ -53,6 +38,8 @@ def train(config: Config, path: Path) -> RunFolder:
         ConfigurationError: on any mistake that the user can mend.
         DivergenceError: if loss or gradient become NaN or infinite.
     """
+    if is_agent(config):
+        return train_agent(config, path)
     teacher = load_teacher(Path(config["teacher"])) if config["teacher"] else None
     if teacher is not None:
         config = teacher.adapt(config)
@@ -74,6 +61,8 @@ def resume(path: Path) -> RunFolder:
     """
     folder = RunFolder.open(path)
     config = folder.config()
+    if is_agent(config):
+        return resume_agent(folder, config, newest_checkpoint(folder))
     data = build_data(config)
     stages = build_stages(config, has_teacher=bool(config["teacher"]))
     module = build_module(config, data.spec, stages)
@@ -84,6 +73,11 @@ def resume(path: Path) -> RunFolder:
         teacher.load_into(module)
     _fit(config, folder, data, module, teacher=teacher, checkpoint=checkpoint)
     return folder
+
+
+def is_agent(config: Config) -> bool:
+    """Whether a run's config is that of an agent."""
+    return bool(config.get("task") == "agent")
 
 
 def newest_checkpoint(folder: RunFolder) -> Path | None:
@@ -122,39 +116,35 @@ def _fit(
     checkpoint: Path | None = None,
     is_new: bool = False,
 ) -> None:
-    # Numbers below 1e-38 are slow on a CPU and mean nothing here.
-    torch.set_flush_denormal(True)
-    followers = _followers(config, folder, data)
-    progress = next((f for f in followers if isinstance(f, ProgressCallback)), None)
-    trainer = _trainer(config, folder, module, followers)
+    say = Announcer()
+    context = RunContext(folder, config, partial(make_evaluation, folder, config, data, say))
+    followers = build_followers(config, context, say, first=["ema"])
+    trainer = build_trainer(
+        config, folder, followers, max_steps=module.total_updates, max_epochs=-1
+    )
+    batch_size = config["training"]["batch_size"]
+    if batch_size % trainer.world_size:
+        raise ConfigurationError(
+            f"training.batch_size={batch_size} is the global batch; "
+            f"it cannot be shared by {trainer.world_size} devices"
+        )
     _check_later_parts(config, data, module)
     if is_new and trainer.is_global_zero:
         RunFolder.create(folder.path, config)
     loader = TrainLoader(
         data.train(),
-        batch_size=config["training"]["batch_size"] // trainer.world_size,
+        batch_size=batch_size // trainer.world_size,
         num_batches=module.total_updates,
         seed=config["seed"],
         rank=trainer.global_rank,
         world_size=trainer.world_size,
     )
-    try:
+
+    def before() -> None:
         if teacher is not None:
             _evaluate_teacher(trainer, module, followers, teacher.stage)
-        with warnings.catch_warnings():
-            # Our loader keeps small sets in memory; Lightning would advise worker processes.
-            warnings.filterwarnings("ignore", module="lightning")
-            trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
-    except SystemExit as error:
-        # Lightning turns Ctrl-C into an exit without a word.
-        raise KeyboardInterrupt(
-            f"interrupted at update {module.updates}; go on with: genrl resume {folder.path}"
-        ) from error
-    finally:
-        if progress is not None:
-            progress.stop()
-    if trainer.is_global_zero:
-        write_report([folder.path], folder.report)
+
+    fit(trainer, module, loader, folder, say, checkpoint=checkpoint, before=before)
 
 
 def _check_later_parts(config: Config, data: DataSource, module: DiffusionModule) -> None:
@@ -167,64 +157,8 @@ def _check_later_parts(config: Config, data: DataSource, module: DiffusionModule
     module.make_optimizer(module.denoiser.parameters())
 
 
-def _followers(config: Config, folder: RunFolder, data: DataSource) -> list[StageCallback[Any]]:
-    """EMA first, for others look at averaged weights; the checkpoint last: it closes a stage."""
-    built: list[StageCallback[Any]] = []
-
-    def say(text: str) -> None:
-        log.info(text)
-        for callback in built:
-            if isinstance(callback, ProgressCallback):
-                callback.say(text)
-
-    context = RunContext(folder, config, partial(make_evaluation, folder, config, data, say))
-    built += [callbacks.build(config[key], context) for key in ("progress", "ema")]
-    built.append(MetricsCallback(folder.metrics, config["training"]["log_every"]))
-    chosen = [config["evaluation"], *config["callbacks"].values(), config["checkpoint"]]
-    built += [callbacks.build(choice, context) for choice in chosen]
-    return built
-
-
-def _trainer(
-    config: Config, folder: RunFolder, module: DiffusionModule, followers: list[StageCallback[Any]]
-) -> Trainer:
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    settings = dict(config["trainer"])
-    settings["accelerator"] = accelerator(settings["accelerator"])
-    if settings.get("accumulate_grad_batches", 1) != 1:
-        raise ConfigurationError(
-            "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "
-            "give a larger training.batch_size"
-        )
-    loggers = []
-    if config["logger"] is not None:
-        loggers = [instantiate({"save_dir": str(folder.path), **config["logger"]})]
-    stages = StagesCallback(followers, str(folder.last))
-    trainer = instantiate(
-        settings,
-        max_steps=module.total_updates,
-        max_epochs=-1,
-        logger=loggers or False,
-        callbacks=[stages, *followers],
-        plugins=[SafeCheckpointIO()],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        default_root_dir=str(folder.path),
-    )
-    assert isinstance(trainer, Trainer)
-    if config["training"]["batch_size"] % trainer.world_size:
-        raise ConfigurationError(
-            f"training.batch_size={config['training']['batch_size']} is the global batch; "
-            f"it cannot be shared by {trainer.world_size} devices"
-        )
-    return trainer
-
-
 def _evaluate_teacher(
-    trainer: Trainer, module: DiffusionModule, followers: list[StageCallback[Any]], stage: Stage
+    trainer: Trainer, module: DiffusionModule, followers: Followers, stage: Stage
 ) -> None:
     """A given teacher is measured as if its stage had just ended."""
     module.to(trainer.strategy.root_device)

@@ -69,6 +69,15 @@ class Algorithm(nn.Module, abc.ABC):
     def steps_per_iteration(self) -> int:
         """Steps of each environment in an iteration; 0 where it does not interact."""
 
+    @property
+    def num_iterations(self) -> int:
+        """Length of a run of an algorithm that takes no steps in the environment.
+
+        Raises:
+            NotImplementedError: for all others, whose length follows from the steps wanted.
+        """
+        raise NotImplementedError(f"{type(self).__name__} is measured in steps")
+
     @abc.abstractmethod
     def iterate(self, interaction: Interaction) -> Metrics:
         """Collect, then learn.

@@ -1,0 +1,143 @@
+"""Training of agents, and opening a trained one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genrl.callbacks import RunContext
+from genrl.envs import EnvironmentSource
+from genrl.modules import AgentModule, Iterations
+from genrl.registry import ConfigurationError
+from genrl.rl.agent import Actor
+from genrl.rl.spec import EnvSpec
+from genrl.run_folder import RunFolder
+from genrl.tasks.build import Config
+from genrl.tasks.build_agent import build_actor, build_agent, build_environment
+from genrl.tasks.fit import Announcer, build_followers, build_trainer, fit
+
+
+@dataclass(frozen=True)
+class TrainedAgent:
+    """The policy of a run, ready to act.
+
+    Args:
+        actor: policy and normalizer.
+        environment: that it was trained in.
+        config: of its run.
+    """
+
+    actor: Actor
+    environment: EnvironmentSource
+    config: Config
+
+    @property
+    def spec(self) -> EnvSpec:
+        """Of the environment."""
+        return self.environment.spec
+
+    @property
+    def memory_size(self) -> int:
+        """Of the policy."""
+        return self.actor.memory_size
+
+    def initial_memory(self, num_envs: int) -> Tensor:
+        """The memory at the start of an episode."""
+        return self.actor.initial_memory(num_envs)
+
+    def act(
+        self,
+        obs: Tensor,
+        start: Tensor,
+        memory: Tensor,
+        *,
+        generator: torch.Generator | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Tensor, Tensor]:
+        """As `Actor.act`: on raw observations."""
+        return self.actor.act(obs, start, memory, generator=generator, deterministic=deterministic)
+
+
+def train_agent(config: Config, path: Path) -> RunFolder:
+    """Start an agent's run in a folder that holds none.
+
+    Raises:
+        ConfigurationError: on any mistake that the user can mend.
+        DivergenceError: if a metric becomes NaN or infinite.
+    """
+    if config["expert"] is not None:
+        config = {**config, "expert": str(Path(config["expert"]).resolve())}
+    folder = RunFolder(path)
+    _fit(config, folder, is_new=True)
+    return folder
+
+
+def resume_agent(folder: RunFolder, config: Config, checkpoint: Path | None) -> RunFolder:
+    """Go on with an agent's run.
+
+    Args:
+        folder: of the run.
+        config: that it was started with.
+        checkpoint: to go on from; None starts again.
+    """
+    _fit(config, folder, checkpoint=checkpoint)
+    return folder
+
+
+def _fit(
+    config: Config, folder: RunFolder, *, checkpoint: Path | None = None, is_new: bool = False
+) -> None:
+    say = Announcer()
+    _check(config)
+    built = build_agent(config, lambda path: load_agent(RunFolder.open(path)).actor)
+    module = AgentModule(built.agent, built.environment, built.num_iterations, say)
+    returns = built.demonstrations.returns if built.demonstrations else None
+    context = RunContext(folder, config, expert_returns=returns)
+    followers = build_followers(config, context, say)
+    trainer = build_trainer(config, folder, followers, max_epochs=1)
+    if trainer.world_size > 1:
+        raise ConfigurationError(
+            "agents run on one device: give trainer.devices=1, and more environments at once by "
+            "env.num_envs"
+        )
+    if is_new:
+        RunFolder.create(folder.path, config)
+
+    def before() -> None:
+        if checkpoint is None:
+            built.fit_reward(config["seed"])
+
+    loader = Iterations(built.num_iterations)
+    try:
+        fit(trainer, module, loader, folder, say, checkpoint=checkpoint, before=before)
+    finally:
+        built.agent.envs.close()
+
+
+def _check(config: Config) -> None:
+    if config["device"] not in ("cpu", "auto"):
+        raise ConfigurationError(
+            f"agents run on the CPU, not on device={config['device']}: their networks are small "
+            "and their environments are there; give device=cpu"
+        )
+    if config["training"]["log_every"] < 1:
+        raise ConfigurationError(
+            f"training.log_every must be at least 1, not {config['training']['log_every']}"
+        )
+
+
+def load_agent(folder: RunFolder, stage: str | None = None) -> TrainedAgent:
+    """The trained policy of a run.
+
+    Raises:
+        ConfigurationError: if the run is none of an agent, or is not finished yet.
+    """
+    config = folder.config()
+    if config.get("task") != "agent":
+        raise ConfigurationError(f"{folder.path} is no agent's run: it has no policy")
+    checkpoint = folder.load_stage(stage)
+    environment = build_environment(config)
+    actor = build_actor(config, environment.spec)
+    actor.load_state_dict(checkpoint["state_dict"])
+    return TrainedAgent(actor.eval(), environment, config)

@@ -1,0 +1,144 @@
+"""One ``Trainer.fit`` with genrl's callbacks, checkpoints and messages, whatever is trained."""
+
+import logging
+import warnings
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+
+from genrl.callbacks import (
+    MetricsCallback,
+    ProgressCallback,
+    RunContext,
+    SafeCheckpointIO,
+    StageCallback,
+    StagesCallback,
+    callbacks,
+)
+from genrl.config import instantiate
+from genrl.modules import StagedModule
+from genrl.registry import ConfigurationError
+from genrl.report import write_report
+from genrl.run_folder import RunFolder
+from genrl.tasks.build import Config
+from genrl.tasks.device import accelerator
+
+log = logging.getLogger(__name__)
+
+Followers = list[StageCallback[Any]]
+
+
+class Announcer:
+    """Says things above the progress bar once there is one, and in the run's log."""
+
+    def __init__(self) -> None:
+        self.progress: ProgressCallback | None = None
+
+    def __call__(self, text: str) -> None:
+        """Say a line."""
+        log.info(text)
+        if self.progress is not None:
+            self.progress.say(text)
+
+
+def build_followers(
+    config: Config, context: RunContext, announcer: Announcer, first: Iterable[str] = ()
+) -> Followers:
+    """The callbacks of a run in the order in which they are called.
+
+    Args:
+        config: of the run.
+        context: of the run.
+        announcer: gets the progress callback.
+        first: keys of callbacks that come right after the progress: averages, for others look at
+            averaged weights. The checkpoint is the last one: it closes a stage.
+    """
+    built: Followers = [callbacks.build(config[key], context) for key in ("progress", *first)]
+    built.append(MetricsCallback(context.folder.metrics, config["training"]["log_every"]))
+    chosen = [config["evaluation"], *config["callbacks"].values(), config["checkpoint"]]
+    built += [callbacks.build(choice, context) for choice in chosen]
+    announcer.progress = next((f for f in built if isinstance(f, ProgressCallback)), None)
+    return built
+
+
+def build_trainer(
+    config: Config, folder: RunFolder, followers: Followers, **lengths: int
+) -> Trainer:
+    """Lightning's trainer of the config, with genrl's checkpoints and callbacks.
+
+    Raises:
+        ConfigurationError: if it refuses its settings, or accumulates gradients.
+    """
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    settings = dict(config["trainer"])
+    settings["accelerator"] = accelerator(settings["accelerator"])
+    if settings.get("accumulate_grad_batches", 1) != 1:
+        raise ConfigurationError(
+            "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "
+            "give a larger training.batch_size"
+        )
+    loggers = []
+    if config["logger"] is not None:
+        loggers = [instantiate({"save_dir": str(folder.path), **config["logger"]})]
+    trainer = instantiate(
+        settings,
+        **lengths,
+        logger=loggers or False,
+        callbacks=[StagesCallback(followers, str(folder.last)), *followers],
+        plugins=[SafeCheckpointIO()],
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        default_root_dir=str(folder.path),
+    )
+    assert isinstance(trainer, Trainer)
+    return trainer
+
+
+def fit(
+    trainer: Trainer,
+    module: StagedModule,
+    loader: Any,
+    folder: RunFolder,
+    announcer: Announcer,
+    *,
+    checkpoint: Path | None = None,
+    before: Callable[[], None] = lambda: None,
+) -> None:
+    """Train, then write the report.
+
+    Args:
+        trainer: of `build_trainer`.
+        module: to train.
+        loader: sized and stateful.
+        folder: of the run.
+        announcer: whose progress bar is closed in the end.
+        checkpoint: to go on from.
+        before: called first, with the progress bar open.
+
+    Raises:
+        KeyboardInterrupt: on Ctrl-C; it says how to go on.
+    """
+    # Numbers below 1e-38 are slow on a CPU and mean nothing here.
+    torch.set_flush_denormal(True)
+    try:
+        before()
+        with warnings.catch_warnings():
+            # Our loaders keep small sets in memory; Lightning would advise worker processes.
+            warnings.filterwarnings("ignore", module="lightning")
+            trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+    except SystemExit as error:
+        # Lightning turns Ctrl-C into an exit without a word.
+        raise KeyboardInterrupt(
+            f"interrupted at update {module.updates}; go on with: genrl resume {folder.path}"
+        ) from error
+    finally:
+        if announcer.progress is not None:
+            announcer.progress.stop()
+    if trainer.is_global_zero:
+        write_report([folder.path], folder.report)
