@@ -70,6 +70,7 @@ class MinariDemonstrations(DemonstrationSource):
         with readable(path):
             storage = MinariStorage.read(path / "data")
             self._require_environment(path, storage.metadata.get("env_spec"))
+            self._require_bounds(path, storage.action_space)
             episodes: list[Demonstration] = []
             for number, record in enumerate(storage.get_episodes(range(storage.total_episodes))):
                 if self.episodes is not None and len(episodes) == self.episodes:
@@ -102,6 +103,19 @@ class MinariDemonstrations(DemonstrationSource):
             raise ConfigurationError(
                 f"{path} was recorded in {recorded}, not in {expected}; give demonstrations of "
                 f"this environment, or demonstrations.recorded_in={recorded} if they are meant"
+            )
+
+    def _require_bounds(self, path: Path, space: spaces.Space[Any]) -> None:
+        """The same numbers would be other actions within other bounds."""
+        if not isinstance(space, spaces.Box) or space.shape != self.spec.action_shape:
+            return
+        bounds = [*self.spec.low, *self.spec.high]
+        recorded = [float(bound) for bound in (*space.low, *space.high)]
+        if not np.allclose(recorded, bounds):
+            raise ConfigurationError(
+                f"{path} holds actions between {space.low.tolist()} and {space.high.tolist()}, but "
+                f"those of {self.spec.env_id} are between {list(self.spec.low)} and "
+                f"{list(self.spec.high)}: record again, or change env.rescale_actions"
             )
 
 

@@ -210,6 +210,13 @@ def test_another_environment(data_set: Path) -> None:
         load(data_set, EnvSpec("Pendulum-v1", 3, 2, True), recorded_in="Pendulum-v1")
 
 
+def test_actions_within_other_bounds(data_set: Path) -> None:
+    """As env.rescale_actions makes them: 0.5 of such an action is 1.0 of the environment's."""
+    rescaled = EnvSpec("Pendulum-v1", 3, 1, False, (-1.0,), (1.0,), 200)
+    with pytest.raises(ConfigurationError, match=r"between \[-2.0\].*rescale_actions"):
+        load(data_set, rescaled)
+
+
 @pytest.mark.parametrize("fraction", [0.0, 0.01, 0.3, 0.6, 0.9, 0.999])
 def test_a_truncated_file(data_set: Path, fraction: float) -> None:
     file = data_set / "data" / "main_data.hdf5"
