@@ -52,6 +52,15 @@ COMMANDS = {
         "w: guidance weight; stage: teacher, guided, 16 ... 1 (the last one by default);\n"
         "label: one class instead of all; seed: of the noise; out: file name without ending.",
     ),
+    "collect": Command(
+        "RUN [episodes=5] [out=FOLDER] [seed=0] [deterministic=true] [stage=]",
+        "record a trained policy as demonstrations, a Minari data set",
+        "genrl.commands:collect",
+        "episodes: how many, each to its end; out: folder of the data set (default: inside RUN);\n"
+        "seed: episode k begins with the environment's seed + k;\n"
+        "deterministic: whether the policy takes its mode or samples; stage: the last by default.\n"
+        "Imitate it with: genrl train +experiment=gail env=... demonstrations.path=FOLDER",
+    ),
     "evaluate": Command(
         "RUN [n=] [w=0,1,2,4] [stage=]",
         "measure every finished stage of a run again",

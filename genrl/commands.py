@@ -140,6 +140,24 @@ def sample(words: list[str]) -> None:
     print(f"{picture}\n{array}")
 
 
+def collect(words: list[str]) -> None:
+    """Record demonstrations."""
+    from genrl.tasks.collect import CollectOptions
+    from genrl.tasks.collect import collect as collect_task
+
+    paths, options = _split(words, CollectOptions, "genrl collect RUN [episodes= out= seed=]")
+
+    def tell(count: int) -> None:
+        print(f"recorded {count} of {options.episodes} episodes", flush=True)
+
+    found = collect_task(paths[0], options, tell)
+    mean = sum(found.returns) / len(found.returns)
+    print(
+        f"{found.path}\nmean return {mean:.1f} "
+        f"(from {min(found.returns):.1f} to {max(found.returns):.1f})"
+    )
+
+
 def evaluate(words: list[str]) -> None:
     """Measure the stages of a run."""
     from genrl.tasks.evaluate import EvaluateOptions
