@@ -54,8 +54,10 @@ class MetricsCallback(StageCallback[StagedModule]):
             names = list(self.sums)
             values = (torch.stack([self.sums[n].float() for n in names]) / self.count).tolist()
             metrics = dict(zip(names, values, strict=True))
-            if trainer.optimizers:
-                metrics["learning_rate"] = float(trainer.optimizers[0].param_groups[0]["lr"])
+            # An agent has optimizers of its own, and Lightning one without parameters.
+            groups = trainer.optimizers[0].param_groups if trainer.optimizers else []
+            if groups:
+                metrics["learning_rate"] = float(groups[0]["lr"])
             self.write(trainer, module.updates, stage.name, metrics)
             self.sums, self.count = {}, 0
 
