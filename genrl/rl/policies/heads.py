@@ -138,7 +138,7 @@ class CategoricalHead(nn.Module):
         return Categorical(self.network(features))
 
 
-def set_bias(network: nn.Sequential, first: int, value: float) -> None:
+def set_bias(network: nn.Sequential, first: int, value: float | Tensor) -> None:
     """Set the biases of the last layer's outputs from the given one on."""
     last = network[-1]
     assert isinstance(last, nn.Linear)

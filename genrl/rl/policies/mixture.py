@@ -1,5 +1,6 @@
 """A policy with several modes: a mixture of Gaussians (Bishop 1994, Mixture Density Networks)."""
 
+import torch
 from torch import Tensor
 
 from genrl.networks.perceptron import Activation, perceptron
@@ -49,9 +50,12 @@ class MixturePolicy(StochasticPolicy):
             )
         self.components, self.limits = components, (min_log_std, max_log_std)
         size = components * spec.action_size
-        # Gain 1: components that start alike would stay alike.
         self.network = perceptron((spec.obs_size, *features, components + 2 * size), activation)
-        set_bias(self.network, components + size, initial_log_std)
+        # Components that start alike would stay alike: apart also where the observation is zero.
+        apart = torch.empty(size).uniform_(-1, 1)
+        set_bias(
+            self.network, components, torch.cat([apart, apart.new_full((size,), initial_log_std)])
+        )
 
     def forward(self, features: Tensor) -> GaussianMixture:
         """Mixture."""
