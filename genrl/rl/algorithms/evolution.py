@@ -17,7 +17,8 @@ def centred_ranks(values: Tensor) -> Tensor:
     _, place, counts = torch.unique(values, return_inverse=True, return_counts=True)
     counts = counts.double()
     ranks = (counts.cumsum(0) - 0.5 * (counts + 1))[place]
-    return (ranks / max(1, values.numel() - 1) - 0.5).to(torch.float32)
+    centred: Tensor = ranks / max(1, values.numel() - 1) - 0.5
+    return centred
 
 
 def es_gradient(noise: Tensor, positive: Tensor, negative: Tensor, sigma: float) -> Tensor:

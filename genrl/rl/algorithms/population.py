@@ -1,7 +1,8 @@
 """Whole episodes of many policies at a time: environment i runs the i-th vector of weights.
 
-The policies are one, mapped over stacked weights (`torch.func`): a step of all of them costs
-little more than a step of one.
+Policies without a memory are one, mapped over stacked weights (`torch.func`): a step of all of them
+costs little more than a step of one. Those with a memory may depend on where episodes start, which
+cannot be mapped; they act one after another.
 """
 
 from collections.abc import Callable
@@ -47,20 +48,20 @@ def evaluate(
         some = seeds[first : first + count]
         collector.reset([*some, *some[-1:] * missing])
         is_idle = torch.arange(count) >= len(members)
-        act = stacked_actor(policy, padded, interaction.normalizer)
+        act = stacked_actor(policy, padded, interaction)
         rollouts.append(interaction.record(_episodes(interaction, act, is_idle, max_steps)))
     return rollouts
 
 
 def stacked_actor(
-    policy: Policy, vectors: Tensor, normalizer: Callable[[Tensor], Tensor]
+    policy: Policy, vectors: Tensor, interaction: Interaction
 ) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
     """(obs, start, memory) -> (action, memory), each row by its own weights.
 
     Args:
         policy: acts by its mode.
         vectors: weights, (env, parameters).
-        normalizer: of observations.
+        interaction: normalizes observations; its generator is for modes that are still random.
     """
     trained = {name: p for name, p in policy.named_parameters() if p.requires_grad}
     parts = torch.split(vectors, [p.numel() for p in trained.values()], dim=1)
@@ -68,7 +69,8 @@ def stacked_actor(
         f"policy.{name}": part.reshape(-1, *p.shape)
         for (name, p), part in zip(trained.items(), parts, strict=True)
     }
-    mode = _Mode(policy)
+    generator = interaction.generator if policy.memory_size else None
+    mode = _Mode(policy, generator)
 
     def one(
         weights: dict[str, Tensor], obs: Tensor, start: Tensor, memory: Tensor
@@ -77,12 +79,18 @@ def stacked_actor(
         action, following = functional_call(mode, weights, rows)
         return action[0], following[0]
 
-    every = vmap(one)
+    mapped = vmap(one)
+    singles = [{name: p[i] for name, p in stacked.items()} for i in range(len(vectors))]
 
     @torch.no_grad()
     def act(obs: Tensor, start: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-        action, following = every(stacked, normalizer(obs), start, memory)
-        return action, following
+        obs = interaction.normalizer(obs)
+        if not policy.memory_size:
+            action, following = mapped(stacked, obs, start, memory)
+            return action, following
+        rows = zip(singles, obs, start, memory, strict=True)
+        actions, memories = zip(*(one(*row) for row in rows), strict=True)
+        return torch.stack(actions), torch.stack(memories)
 
     return act
 
@@ -117,12 +125,13 @@ class _Mode(nn.Module):
 
     Args:
         policy: that acts.
+        generator: of random numbers that a mode may still need.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, generator: torch.Generator | None) -> None:
         super().__init__()
-        self.policy = policy
+        self.policy, self.generator = policy, generator
 
     def forward(self, obs: Tensor, start: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """The mode, and the memory after it."""
-        return self.policy.act(obs, start, memory, deterministic=True)
+        return self.policy.act(obs, start, memory, generator=self.generator, deterministic=True)

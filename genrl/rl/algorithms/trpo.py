@@ -9,6 +9,8 @@ what bounds the step.
 Schulman et al. 2015, Trust Region Policy Optimization, appendix C.
 """
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
@@ -105,7 +107,8 @@ class TRPO(OnPolicyAlgorithm):
         parameters = [p for p in self.policy.parameters() if p.requires_grad]
         advantages = normalized(valid_only(batch, batch.advantages))
         with torch.no_grad():
-            old = current(self.policy, batch)[1].detach()
+            # A copy: a free log σ is the weight itself, which the search moves.
+            old = copy.deepcopy(current(self.policy, batch)[1].detach())
         surrogate, kl = self._objective(batch, advantages, old)
         gradient = flat_gradient(surrogate, parameters, retain_graph=True).double()
         step = self._full_step(gradient, kl, parameters)

@@ -1,0 +1,99 @@
+"""Tasks so small that a minute is plenty: name the state that is shown, for one point a step."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import TimeLimit
+from numpy.typing import NDArray
+
+from genrl.rl.advantages import advantages
+from genrl.rl.agent import Agent
+from genrl.rl.algorithms import Algorithm, Parts, algorithms
+from genrl.rl.critics import critics
+from genrl.rl.policies import policies
+from genrl.rl.rewards import RewardSource
+from genrl.rl.spec import EnvSpec
+
+LENGTH = 10
+
+
+class Identity(gymnasium.Env[NDArray[np.float32], Any]):
+    """Shows one of three states; worth 1 to name it, or 1 - (a - x)² where actions are numbers."""
+
+    observation_space = spaces.Box(0.0, 1.0, (3,), np.float32)
+
+    def __init__(self, is_discrete: bool) -> None:
+        box = spaces.Box(-2.0, 2.0, (1,), np.float32)
+        self.action_space = spaces.Discrete(3) if is_discrete else box
+
+    def reset(self, **kwargs: Any) -> tuple[NDArray[np.float32], dict[str, Any]]:
+        super().reset(**kwargs)
+        return self._next(), {}
+
+    def step(self, action: Any) -> tuple[NDArray[np.float32], float, bool, bool, dict[str, Any]]:
+        if isinstance(self.action_space, spaces.Discrete):
+            reward = float(action == self.state)
+        else:
+            reward = 1.0 - (float(action[0]) - (self.state - 1)) ** 2
+        return self._next(), reward, False, False, {}
+
+    def _next(self) -> NDArray[np.float32]:
+        self.state = int(self.np_random.integers(3))
+        return np.eye(3, dtype=np.float32)[self.state]
+
+
+@pytest.fixture
+def identity_envs() -> Callable[..., tuple[VectorEnv, EnvSpec]]:
+    """A function of the kind of actions and the number of environments."""
+
+    def make(is_discrete: bool, num_envs: int = 8) -> tuple[VectorEnv, EnvSpec]:
+        makers = [lambda: TimeLimit(Identity(is_discrete), LENGTH)] * num_envs
+        envs = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+        space = envs.single_observation_space
+        return envs, EnvSpec.of("identity", space, envs.single_action_space, LENGTH)
+
+    return make
+
+
+@pytest.fixture
+def make_agent() -> Callable[..., Agent]:
+    """A function of an algorithm's config, environments and overrides of its parts."""
+
+    def make(
+        algorithm: dict[str, Any],
+        envs: VectorEnv,
+        spec: EnvSpec,
+        *,
+        gamma: float = 0.9,
+        seed: int = 0,
+        reward: RewardSource | None = None,
+        normalize_observations: bool = False,
+        **choices: dict[str, Any],
+    ) -> Agent:
+        torch.manual_seed(seed)
+        chosen = {**algorithms.get(algorithm["name"]).defaults(spec), **choices}
+        policy = policies.build(chosen["policy"], spec)
+        critic = estimator = None
+        if "critic" in chosen:
+            critic = critics.build(chosen["critic"], spec, policy.num_features)
+        if "advantage" in chosen:
+            estimator = advantages.build(chosen["advantage"])
+        parts = Parts(spec, policy, critic, estimator, None, gamma)
+        built: Algorithm = algorithms.build(algorithm, parts)
+        return Agent(
+            built,
+            envs,
+            spec,
+            num_iterations=100,
+            seed=seed,
+            reward=reward,
+            normalize_observations=normalize_observations,
+        )
+
+    return make
