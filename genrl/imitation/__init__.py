@@ -1,5 +1,6 @@
 """Imitation: learning from demonstrations under any algorithm."""
 
 from genrl.imitation import demonstrations, losses
+from genrl.imitation.cloning import Cloning
 
-__all__ = ["demonstrations", "losses"]
+__all__ = ["Cloning", "demonstrations", "losses"]

@@ -1,7 +1,7 @@
 """The contracts of imitation: a reward for any algorithm, or a loss on demonstrations."""
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,10 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from genrl.diffusion import Denoiser
-from genrl.imitation.demonstrations.base import Demonstrations
+from genrl.imitation.demonstrations.base import Demonstration, Demonstrations
 from genrl.imitation.diagnostics import RewardDiagnostics
 from genrl.registry import ConfigurationError, Registry
 from genrl.rl.algorithms.base import Algorithm
+from genrl.rl.interaction import Interaction
 from genrl.rl.normalization import ObservationNormalizer
 from genrl.rl.policies.base import Policy
 from genrl.rl.rewards import Metrics
@@ -128,7 +129,26 @@ class RewardModel(ImitationLoss):
 
 
 class SupervisedLoss(ImitationLoss):
-    """A loss of the policy on demonstrations; no reward is involved."""
+    """A loss of the policy on demonstrations; no reward is involved.
+
+    Some also learn from acting: `Cloning` calls `collect` once in each iteration, and then imitates
+    the demonstrations as `relabel` gives them and the episodes that were ``gathered``.
+    """
+
+    steps_per_iteration: int = 0  # of each environment, that `collect` takes
+
+    def collect(self, policy: Policy, interaction: Interaction) -> Metrics:
+        """Act and gather; here: nothing."""
+        return {}
+
+    def relabel(self, episodes: Sequence[Demonstration]) -> Sequence[Demonstration]:
+        """Demonstrations as they are to be imitated; here: as they are."""
+        return episodes
+
+    @property
+    def gathered(self) -> Sequence[Demonstration]:
+        """Episodes to imitate beside the demonstrations."""
+        return ()
 
     @abc.abstractmethod
     def loss(

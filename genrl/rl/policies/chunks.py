@@ -187,7 +187,8 @@ class ChunkPolicy(Policy):
         condition = obs[:, : first + 1].flatten(1)
         error = (self.denoiser(z, t, condition=condition).x - x).square() * mask
         mean = error.sum((1, 2)) / (mask.sum((1, 2)) * self.spec.action_size)
-        return self.weighting(t) * mean
+        loss: Tensor = self.weighting(t) * mean
+        return loss
 
     def scaled(self, action: Tensor) -> Tensor:
         """Actions as the model sees them."""
