@@ -1,24 +1,23 @@
 """The report: one HTML file that needs nothing else, the same bytes for the same runs.
 
-Its order: what came out, in a sentence; pictures; quality against steps; every number; cost;
-nearest training examples; training; config; versions. Several runs are compared on the same page.
+The page of agents is made in ``agents``. That of diffusion runs, in its order: what came out, in a
+sentence; pictures; quality against steps; every number; cost; nearest training examples; training;
+config; versions. Several runs are compared on the same page.
 """
 
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from genrl.files import write_text
 from genrl.registry import ConfigurationError
 from genrl.report import sections
+from genrl.report.agents import agents_page, read_agent_run
 from genrl.report.charts import legend
+from genrl.report.document import document, letter, missing
 from genrl.report.findings import headline
 from genrl.report.markup import Markup, element, join
-from genrl.report.reading import Run, read_run
+from genrl.report.reading import Run, read_run, task
 from genrl.report.tables import facts
-
-# Nothing is fetched and nothing is run, whatever a run's files hold.
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 def write_report(runs: list[Path], out: Path) -> Path:
@@ -29,17 +28,27 @@ def write_report(runs: list[Path], out: Path) -> Path:
         out: the HTML file to write.
 
     Raises:
-        ConfigurationError: if no run is given, or a folder is not that of a run.
+        ConfigurationError: if no run is given, a folder is not that of a run, or runs of different
+            tasks are to be compared.
     """
     if not runs:
         raise ConfigurationError("a report needs at least one run folder: genrl report RUN...")
-    write_text(out, page([read_run(path) for path in runs]))
+    tasks = {path: task(path) for path in runs}
+    if len(set(tasks.values())) > 1:
+        listed = ", ".join(f"{path} ({name})" for path, name in tasks.items())
+        raise ConfigurationError(
+            f"a page compares runs of one task, but these are of several: {listed}"
+        )
+    if tasks[runs[0]] == "agent":
+        write_text(out, agents_page([read_agent_run(path) for path in runs]))
+    else:
+        write_text(out, page([read_run(path) for path in runs]))
     return out
 
 
 def page(runs: Sequence[Run]) -> str:
     """The HTML of the report."""
-    labels = [_letter(i) for i in range(len(runs))]
+    labels = [letter(i) for i in range(len(runs))]
     names = _names(runs)
     title = runs[0].name if len(runs) == 1 else f"{len(runs)} runs compared"
     parts = [
@@ -55,17 +64,7 @@ def page(runs: Sequence[Run]) -> str:
             sections.versions,
         )
     ]
-    style = resources.files("genrl.report").joinpath("style.css").read_text(encoding="utf-8")
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=_POLICY),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"{title} – genrl report"),
-        element("style", Markup(style)),
-    )
-    body = element("body", element("main", _opening(runs, labels, names, title), *parts))
-    return f"<!doctype html>\n{element('html', head, body, lang='en')}\n"
+    return document(title, _opening(runs, labels, names, title), parts)
 
 
 def _opening(
@@ -81,14 +80,7 @@ def _opening(
         for i, (label, run) in enumerate(zip(labels, runs, strict=True)):
             mark = element("b", label, class_=f"swatch s{i % 6}")
             said.append(element("p", mark, " ", headline(run), class_="headline several"))
-    missing = [
-        element("li", f"{label}: {problem}" if len(runs) > 1 else problem)
-        for label, run in zip(labels, runs, strict=True)
-        for problem in run.problems
-    ]
-    if missing:
-        lead = element("p", "Not finished yet, or not complete:")
-        said.append(element("div", lead, element("ul", *missing), class_="missing", role="note"))
+    said.append(missing([run.problems for run in runs], labels))
     return element("header", element("h1", title), join(*said))
 
 
@@ -103,7 +95,3 @@ def _names(runs: Sequence[Run]) -> list[str]:
         f"{name} · {run.path.name if is_enough else run.path}"
         for name, run in zip(names, runs, strict=True)
     ]
-
-
-def _letter(index: int) -> str:
-    return chr(ord("A") + index) if index < 26 else f"R{index + 1}"

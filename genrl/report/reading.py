@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
@@ -19,6 +19,22 @@ _FILES = {
     "samples/index.json": "written when a stage ends",
     "summary.json": "written when a stage ends",
 }
+
+
+class Documented(Protocol):
+    """What runs of every task have in common."""
+
+    @property
+    def path(self) -> Path:
+        """Of the folder."""
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Empty where ``config.yaml`` is missing."""
+
+    @property
+    def versions(self) -> dict[str, Any]:
+        """Of packages."""
 
 
 @dataclass(frozen=True)
@@ -94,36 +110,54 @@ class Run:
         return value
 
 
+class Files:
+    """Reads the files of a run's folder and lists what is wrong with them.
+
+    Args:
+        path: of the folder.
+        known: names of the files, each with when it is written.
+
+    Raises:
+        ConfigurationError: if there is no such folder, or nothing of a run in it.
+    """
+
+    def __init__(self, path: Path, known: Mapping[str, str]) -> None:
+        if not path.is_dir():
+            raise ConfigurationError(f"there is no run folder {path}: check the path")
+        if not any((path / name).is_file() for name in known):
+            raise ConfigurationError(
+                f"{path} is not the folder of a run: it has none of {', '.join(known)}"
+            )
+        self.path, self.known = path, known
+        self.problems: list[str] = []
+
+    def read(self, name: str, parse: Callable[[str], Any], empty: Any) -> Any:
+        """The parsed content, or ``empty`` where it is missing, damaged or of another type."""
+        try:
+            content = parse((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            self.problems.append(f"{name} is missing ({self.known[name]}).")
+        except (ValueError, OSError, yaml.YAMLError, csv.Error) as error:
+            self.problems.append(f"{name} cannot be read ({type(error).__name__}).")
+        else:
+            if isinstance(content, type(empty)):
+                return content
+            kind = type(empty).__name__
+            self.problems.append(f"{name} does not hold what it should (a {kind}).")
+        return empty
+
+
 def read_run(path: Path) -> Run:
     """Everything that the folder holds.
 
     Raises:
         ConfigurationError: if there is no such folder, or nothing of a run in it.
     """
-    if not path.is_dir():
-        raise ConfigurationError(f"there is no run folder {path}: check the path")
-    if not any((path / name).is_file() for name in _FILES):
-        raise ConfigurationError(
-            f"{path} is not the folder of a run: it has none of {', '.join(_FILES)}"
-        )
-    problems: list[str] = []
-
-    def read(name: str, parse: Callable[[str], Any], empty: Any) -> Any:
-        try:
-            content = parse((path / name).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            problems.append(f"{name} is missing ({_FILES[name]}).")
-        except (ValueError, OSError, yaml.YAMLError, csv.Error) as error:
-            problems.append(f"{name} cannot be read ({type(error).__name__}).")
-        else:
-            if isinstance(content, type(empty)):
-                return content
-            problems.append(f"{name} does not hold what it should (a {type(empty).__name__}).")
-        return empty
-
+    files = Files(path, _FILES)
+    problems, read = files.problems, files.read
     config = read("config.yaml", yaml.safe_load, {})
     versions = read("versions.yaml", yaml.safe_load, {})
-    metrics = read("metrics.csv", _metrics, [])
+    metrics = read("metrics.csv", parse_metrics, [])
     entries = read("samples/index.json", json.loads, [])
     summary = read("summary.json", json.loads, {})
     pictures = [_picture(path / "samples", e) for e in entries if isinstance(e, dict)]
@@ -141,6 +175,17 @@ def read_run(path: Path) -> Run:
     return Run(path, config, versions, metrics, pictures, summary, rows, problems)
 
 
+def task(path: Path) -> str:
+    """What a run is about: ``agent`` or ``diffusion``; its config says so, else its files do."""
+    try:
+        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
+    except (ValueError, OSError, yaml.YAMLError):
+        config = None
+    if isinstance(config, dict):
+        return str(config.get("task", "diffusion"))
+    return "agent" if (path / "evaluations.jsonl").is_file() else "diffusion"
+
+
 def as_number(value: Any) -> float | None:
     """A finite number, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
@@ -152,7 +197,7 @@ def as_number(value: Any) -> float | None:
     return found if math.isfinite(found) else None
 
 
-def _metrics(text: str) -> list[tuple[str, dict[str, float]]]:
+def parse_metrics(text: str) -> list[tuple[str, dict[str, float]]]:
     """Rows with an update count; a last line that was cut off is left out."""
     rows = []
     for cells in csv.DictReader(text.splitlines()):

@@ -9,7 +9,7 @@ from genrl.report.charts import metric_charts, quality_charts
 from genrl.report.findings import main_weight
 from genrl.report.markup import Markup, element, folded, join
 from genrl.report.pictures import NONE_YET, ladder_pictures, nearest_pictures
-from genrl.report.reading import Run
+from genrl.report.reading import Documented, Run
 from genrl.report.tables import cost_table, nearest_table, plain_table, quality_table
 from genrl.report.words import weight
 
@@ -20,7 +20,7 @@ def ladder(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
         "Each picture starts from the same noise: where the students follow their teachers, the "
         "same images come out, with fewer and fewer steps."
     )
-    return _section("The ladder", element("p", text), ladder_pictures(runs, labels))
+    return section("The ladder", element("p", text), ladder_pictures(runs, labels))
 
 
 def quality(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
@@ -33,13 +33,13 @@ def quality(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
     )
     style = "charts pairs" if len(charts) in (2, 4) else "charts"
     body = element("div", *charts, class_=style) if charts else element("p", NONE_YET)
-    return _section("Quality against number of steps", element("p", text), body)
+    return section("Quality against number of steps", element("p", text), body)
 
 
 def summary(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
     """All measures of all stages."""
     has_rows = any(run.rows for run in runs)
-    return _section(
+    return section(
         "All stages", quality_table(runs, labels) if has_rows else element("p", NONE_YET)
     )
 
@@ -47,16 +47,16 @@ def summary(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
 def cost(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
     """What an image costs."""
     if not any(run.rows for run in runs):
-        return _section("Cost per image", element("p", NONE_YET))
+        return section("Cost per image", element("p", NONE_YET))
     w = main_weight(runs[0])
     at = "" if w is None else f" at {weight(w)}"
-    return _section(f"Cost per image{at}", cost_table(runs, labels))
+    return section(f"Cost per image{at}", cost_table(runs, labels))
 
 
 def nearest(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
     """Samples beside the training examples that they are nearest to."""
     text = "Has the model copied? Samples beside the training example nearest to each in pixels."
-    return _section(
+    return section(
         "Nearest training examples",
         element("p", text),
         nearest_pictures(runs, labels),
@@ -68,10 +68,10 @@ def training(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
     """Loss curves."""
     charts = metric_charts(runs, labels)
     none = "Not there yet: metrics.csv is written during training."
-    return _section("Training", join(*charts) if charts else element("p", none))
+    return section("Training", join(*charts) if charts else element("p", none))
 
 
-def configs(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
+def configs(runs: Sequence[Documented], labels: Sequence[str]) -> Markup:
     """The whole config of each run; of several runs first what differs."""
     parts = [_differences([run.config for run in runs], labels, "key")] if len(runs) > 1 else []
     for run, label in zip(runs, labels, strict=True):
@@ -81,20 +81,20 @@ def configs(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
             parts.append(folded(head, element("pre", text)))
         else:
             parts.append(element("p", f"config.yaml of {run.path.name} is missing."))
-    return _section("Config", *parts)
+    return section("Config", *parts)
 
 
-def versions(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
+def versions(runs: Sequence[Documented], labels: Sequence[str]) -> Markup:
     """Versions of packages; of several runs only what differs, and the rest folded."""
     names = list(dict.fromkeys(name for run in runs for name in run.versions))
     if not names:
-        return _section("Versions", element("p", "versions.yaml is missing."))
+        return section("Versions", element("p", "versions.yaml is missing."))
     rows = [(str(n), *(str(run.versions.get(n, "–")) for run in runs)) for n in names]
     head = ["package", *(labels if len(runs) > 1 else ["version"])]
     parts = (
         [_differences([run.versions for run in runs], labels, "package")] if len(runs) > 1 else []
     )
-    return _section("Versions", *parts, folded("all packages", plain_table(head, rows)))
+    return section("Versions", *parts, folded("all packages", plain_table(head, rows)))
 
 
 def flattened(config: Mapping[Any, Any], prefix: str = "") -> dict[str, str]:
@@ -118,5 +118,6 @@ def _differences(configs: list[dict[str, Any]], labels: Sequence[str], what: str
     return plain_table([what, *labels], rows)
 
 
-def _section(title: str, *parts: str) -> Markup:
+def section(title: str, *parts: str) -> Markup:
+    """A part of the page under its heading."""
     return element("section", element("h2", title), *parts)

@@ -118,6 +118,13 @@ class Plane:
             for x, y in pixels:
                 self._parts.append(element("circle", cx=x, cy=y, r=3.5, class_=f"mark {style}"))
 
+    def band(self, low: Sequence[Point], high: Sequence[Point], style: str) -> None:
+        """The area between two lines over the same horizontal places."""
+        pixels = [self.at(p) for p in [*low, *reversed(high)]]
+        if len(low) > 1:
+            path = "M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in pixels) + "Z"
+            self._parts.append(element("path", d=path, class_=f"band {style}"))
+
     def rule(self, a: Point, b: Point, style: str) -> None:
         """A straight line between two places in pixels."""
         self._parts.append(element("line", x1=a[0], y1=a[1], x2=b[0], y2=b[1], class_=style))
@@ -141,9 +148,11 @@ class Plane:
 
 
 class Writer:
-    """Writes the numbers of an axis: short, with k for thousands."""
+    """Writes the numbers of an axis: short, with k for thousands and M for millions."""
 
     def __call__(self, value: float) -> str:
+        if abs(value) >= 1_000_000:
+            return f"{value / 1_000_000:g}M"
         if abs(value) >= 10_000:
             return f"{value / 1000:g}k"
         if value and abs(value) < 1e-3:
