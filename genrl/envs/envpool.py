@@ -47,10 +47,8 @@ class EnvPool(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
         self._kwargs = dict(kwargs or {})
         self._lengths = np.zeros(num_envs, dtype=np.int64)
         self._pool = self._made(np.random.default_rng().integers(2**31, size=num_envs).tolist())
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that float32 holds its bounds less precisely
-            self.single_observation_space: spaces.Space[Any] = self._pool.single_observation_space
-            self.single_action_space: spaces.Space[Any] = self._pool.single_action_space
+        self.single_observation_space: spaces.Space[Any] = self._pool.single_observation_space
+        self.single_action_space: spaces.Space[Any] = self._pool.single_action_space
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
@@ -116,9 +114,13 @@ class EnvPool(VectorEnv[NDArray[Any], NDArray[Any], NDArray[Any]]):
             )
         settings = {"max_episode_steps": NO_LIMIT, **self._kwargs}
         try:
-            return envpool.make_gymnasium(
+            pool = envpool.make_gymnasium(
                 self.env_id, num_envs=self.num_envs, seed=seeds, **settings
             )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # that float32 holds its bounds less precisely
+                _ = pool.observation_space, pool.single_observation_space, pool.single_action_space
+            return pool
         except (AssertionError, KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise ConfigurationError(
