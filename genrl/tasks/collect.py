@@ -1,14 +1,17 @@
 """``genrl collect``: episodes of a trained policy as a Minari data set, to be imitated."""
 
+import json
+import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from torch import Tensor
 
-from genrl import __version__
 from genrl.envs import EnvironmentSource, environments
 from genrl.imitation.demonstrations import Demonstration, record, require_free, write_minari
 from genrl.registry import ConfigurationError
@@ -16,6 +19,7 @@ from genrl.rl.spec import EnvSpec
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import TrainedAgent, load_agent
 
+PACKAGES = ("genrl", "torch", "gymnasium", "mujoco")
 NUM_ENVS = 10  # at once; what is recorded does not depend on it
 
 
@@ -72,7 +76,6 @@ def collect(
     episodes = [_bare(episode, agent.spec, bare) for episode in episodes]
     returns = [float(episode.reward.sum()) for episode in episodes]
     about = {
-        "version": __version__,
         "algorithm": agent.config["algorithm"]["name"],
         "run": str(folder.path),
         "stage": options.stage,
@@ -80,10 +83,20 @@ def collect(
         "deterministic": options.deterministic,
         "mean_return": sum(returns) / len(returns),
         "env": agent.config["env"],
-        "command": f"genrl collect {path} episodes={options.episodes} seed={options.seed} "
-        f"deterministic={str(options.deterministic).lower()}",
+        "versions": {package: metadata.version(package) for package in PACKAGES},
+        "commands": _commands(folder, options),
     }
     return Collected(write_minari(out, bare, episodes, about=about, seed=options.seed), returns)
+
+
+def _commands(folder: RunFolder, options: CollectOptions) -> list[str]:
+    """What one has to type to record the same again."""
+    overrides = folder.path / ".hydra" / "overrides.yaml"
+    chosen = yaml.safe_load(overrides.read_text()) if overrides.exists() else None
+    trained = [] if chosen is None else [shlex.join(["genrl", "train", *chosen])]
+    given = {key: value for key, value in vars(options).items() if value is not None}
+    words = [f"{key}={json.dumps(value)}" for key, value in given.items() if key != "out"]
+    return [*trained, shlex.join(["genrl", "collect", str(folder.path), *words])]
 
 
 def _record(

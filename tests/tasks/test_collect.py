@@ -91,6 +91,9 @@ def test_what_is_recorded(run: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert about["mean_return"] == pytest.approx(sum(returns) / 3)
     assert lines[2].startswith(f"mean return {sum(returns) / 3:.1f} (from {min(returns):.1f} to")
     assert (about["algorithm"], about["seed"], about["run"]) == ("ppo", 7, str(run))
+    trained_by, collected_by = about["commands"]
+    assert trained_by == " ".join(["genrl", *WORDS, "env=pendulum"])
+    assert collected_by == f"genrl collect {run} episodes=3 seed=7 deterministic=true"
     assert minari.MinariDataset(out / "data").id == "pendulum-v3"
 
 
