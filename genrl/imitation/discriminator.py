@@ -5,7 +5,7 @@ statistics that followed the learner would move the reward without any learning.
 
 Gradient penalty: E (‖∇d(u x_E + (1 - u) x_L)‖ - 1)², u uniform, in standardized units (Gulrajani et
 al. 2017). Spectral normalization: every weight matrix divided by its greatest singular value
-(Miyato et al. 2018), here computed exactly, so that a forward pass changes no state.
+(Miyato et al. 2018), here computed anew each time, so that a forward pass changes no state.
 """
 
 from collections.abc import Sequence
@@ -41,7 +41,16 @@ class Standardizer(nn.Module):
 
 class _UnitSpectralNorm(nn.Module):
     def forward(self, weight: Tensor) -> Tensor:
-        unit: Tensor = weight / torch.linalg.matrix_norm(weight, 2)
+        matrix = weight if weight.shape[0] <= weight.shape[1] else weight.T
+        with torch.no_grad():
+            # 2^6 power iterations at once; the largest column of the power points to the vector.
+            power = matrix @ matrix.T
+            for _ in range(6):
+                power = power / power.norm()
+                power = power @ power
+            direction = power[:, power.diagonal().argmax()]
+            direction = direction / direction.norm()
+        unit: Tensor = weight / (direction @ matrix).norm()
         return unit
 
 

@@ -12,16 +12,12 @@ Kostrikov, Agrawal, Dwibedi, Levine & Tompson 2019.
 import torch
 from torch import Tensor
 
+from genrl.imitation.demonstrations import without_idle_actions
 from genrl.imitation.discriminator import Discriminator
 from genrl.imitation.losses.adversarial import AdversarialReward
 from genrl.imitation.losses.base import ImitationParts, Inputs, Sign, imitation_losses, inputs_of
 from genrl.networks.perceptron import Activation
 from genrl.rl.transitions import Transitions
-
-
-def is_absorbing(obs: Tensor) -> Tensor:
-    """Whether observations of an environment with absorbing states are (0, ..., 0, 1)."""
-    return (obs[..., -1] == 1) & (obs[..., :-1] == 0).all(-1)
 
 
 @imitation_losses.register("dac")
@@ -56,11 +52,11 @@ class DAC(AdversarialReward):
         *,
         inputs: Inputs = "state_action",
         sign: Sign = "unbiased",
-        hidden: tuple[int, ...] = (256, 256),
+        hidden: tuple[int, ...] = (128, 128),
         activation: Activation = "relu",
         learning_rate: float = 1e-3,
         batch_size: int = 256,
-        updates_per_step: float = 0.25,
+        updates_per_step: float = 0.1,
         history: int = 200_000,
         gradient_penalty: float = 10.0,
         spectral_norm: bool = False,
@@ -77,12 +73,10 @@ class DAC(AdversarialReward):
 
     def rows(self, steps: Transitions) -> Tensor:
         """The inputs; actions as executed, and zero in absorbing states."""
-        rows = inputs_of(steps, self.inputs, self.spec)
-        if self.inputs == "state_action":
-            size = self.spec.obs_size
-            acts = (~is_absorbing(steps.obs)).to(rows).unsqueeze(-1)
-            rows = torch.cat([rows[..., :size], rows[..., size:] * acts], dim=-1)
-        return rows
+        if self.inputs != "state_action":
+            return inputs_of(steps, self.inputs, self.spec)
+        action = self.spec.encode_action(self.spec.clip(steps.action))
+        return torch.cat([steps.obs, without_idle_actions(steps.obs, action)], dim=-1)
 
     def logit(self, rows: Tensor) -> Tensor:
         """Of the discriminator."""

@@ -35,7 +35,7 @@ class FEM(LinearReward):
         inputs: Inputs = "state_action",
         sign: Sign = "positive",
         history: int = 4096,
-        limit: float = 10.0,
+        limit: float = 5.0,
     ) -> None:
         super().__init__(parts, inputs, sign, history, limit)
 

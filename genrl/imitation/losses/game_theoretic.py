@@ -38,7 +38,7 @@ class GameTheoretic(LinearReward):
         inputs: Inputs = "state_action",
         sign: Sign = "positive",
         history: int = 8192,
-        limit: float = 10.0,
+        limit: float = 5.0,
     ) -> None:
         super().__init__(parts, inputs, sign, history, limit)
 

@@ -1,0 +1,39 @@
+"""DAC: absorbing states look the same on both sides."""
+
+from collections.abc import Callable
+
+import torch
+
+from genrl.imitation.losses import RewardModel
+from genrl.rl.transitions import Transitions, simple_transitions
+
+Build = Callable[..., RewardModel]
+
+
+def test_actions_in_absorbing_states_are_not_seen(build: Build) -> None:
+    # The third number of the small environment's observations plays the indicator.
+    model = build("dac")
+    generator = torch.Generator().manual_seed(0)
+    absorbed = torch.tensor([0.0, 0.0, 1.0]).expand(20, 3)
+    action = torch.rand(20, 2, generator=generator)
+    idle = simple_transitions(absorbed, action, absorbed)
+    still = simple_transitions(absorbed, torch.zeros_like(action), absorbed)
+    assert torch.equal(model.reward(idle), model.reward(still))
+    alive = simple_transitions(0.5 * absorbed, action, absorbed)
+    resting = simple_transitions(0.5 * absorbed, torch.zeros_like(action), absorbed)
+    assert not torch.equal(model.reward(alive), model.reward(resting))
+
+
+def test_it_asks_for_absorbing_states_and_pays_without_bias(build: Build) -> None:
+    model = build("dac")
+    assert model.needs_absorbing_states
+    assert model.uninformative_reward == 0
+
+
+def test_a_terminated_transition_is_paid_like_any_other(build: Build) -> None:
+    model = build("dac")
+    obs = torch.randn(10, 3)
+    ended = torch.ones(10, dtype=torch.bool)
+    steps: Transitions = simple_transitions(obs, obs[:, :2], obs)
+    same = simple_transitions(obs, obs[:, :2], obs, terminated=ended)
+    assert torch.equal(model.reward(steps), model.reward(same))
