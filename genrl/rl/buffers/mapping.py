@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from genrl.registry import ConfigurationError
@@ -74,6 +75,10 @@ class MappedFields:
     def tensors(self) -> dict[str, Tensor]:
         """The fields; writing to them writes to the files."""
         return {key: torch.from_numpy(array) for key, array in self._arrays.items()}
+
+    def raise_written(self, written: NDArray[np.int64]) -> None:
+        """How many steps of each environment have ever been written; it never falls."""
+        np.maximum(self.written, written, out=self.written)
 
     def flush(self) -> None:
         """Put everything on the disk, so that it survives a failure of the machine, too."""

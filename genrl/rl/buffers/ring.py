@@ -9,7 +9,6 @@ was written; the R - C spare rows take what a process writes between its checkpo
 and every step that could be drawn at the checkpoint is still in its file.
 """
 
-import zlib
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from genrl.registry import ConfigurationError
-from genrl.rl.buffers.mapping import Layout, MappedFields, allocate
+from genrl.rl.buffers.fields import Fields, layout_of
 from genrl.rl.transitions import Transitions
 
 
@@ -44,20 +43,20 @@ class Ring:
         self.capacity = capacity
         self.folder = None if folder is None else Path(folder)
         self.margin = 0 if folder is None else margin
-        self.num_envs = 0
         self._may_replace = False
         self._forget()
 
     def _forget(self) -> None:
+        self._fields: Fields | None = None
         self.num_envs = self.limit = self.rows = 0
-        self.layout: Layout = {}
-        self._fields: dict[str, Tensor] = {}
-        self._empty: dict[str, Tensor] = {}
-        self._files: MappedFields | None = None
-        self._expected: list[tuple[torch.Size, torch.dtype]] = []
-        self._blocks: dict[str, NDArray[Any]] = {}
         self.written: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self.counts: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self.counts = self.written
+
+    @property
+    def fields(self) -> Fields:
+        """What is stored, row by row; there is nothing before the first `add`."""
+        assert self._fields is not None
+        return self._fields
 
     def __len__(self) -> int:
         return int(self.counts.sum())
@@ -68,13 +67,10 @@ class Ring:
         Raises:
             ValueError: if the number of environments or the shape of a field has changed.
         """
-        if not self.num_envs:
+        if self._fields is None:
             self._begin(steps)
-        elif any(
-            field.dtype is not dtype or field.shape[1:] != shape
-            for field, (shape, dtype) in zip(vars(steps).values(), self._expected, strict=True)
-        ):
-            raise ValueError(self._difference(steps))
+        else:
+            self._fields.check(steps)
         if self.num_envs == 1:
             whole = steps if bool(valid.all()) else steps.map(lambda field: field[valid[:, 0]])
             return self._append(whole)
@@ -85,35 +81,32 @@ class Ring:
     def _append(self, steps: Transitions) -> Tensor:
         """Steps of equally many of every environment: at most two blocks of rows."""
         time, envs = len(steps), self.num_envs
-        first = int(self.written[0])
-        self._advance(np.full(envs, time, dtype=np.int64))
         skip = max(0, time - self.rows)
-        begin = (first + skip) % self.rows
+        first = int(self.written[0]) + skip
+        self._advance(np.full(envs, time, dtype=np.int64))
+        begin = first % self.rows
         size = min(time - skip, self.rows - begin)
-        for key, block in self._blocks.items():
-            field = getattr(steps, key).numpy(force=True)
-            block[begin : begin + size] = field[skip : skip + size]
-            if skip + size < time:
-                block[: time - skip - size] = field[skip + size :]
-        rows = torch.arange((first + skip) * envs, (first + time) * envs)
+        self.fields.write_block(begin, steps, skip, size)
+        if skip + size < time:
+            self.fields.write_block(0, steps, skip + size, time - skip - size)
+        rows = torch.arange(first * envs, (first + time - skip) * envs)
         return rows.remainder_(self.rows * envs)
 
     def _scatter(self, steps: Transitions, valid: Tensor) -> Tensor:
-        before = torch.from_numpy(self.written.copy())
+        before = torch.from_numpy(self.written)
         added = valid.sum(0)
         number = before + valid.cumsum(0) - 1
         valid = valid & (number >= before + added - self.rows)
         rows = (number % self.rows * self.num_envs + torch.arange(self.num_envs))[valid]
         self._advance(added.numpy())
-        for key, stored in self._fields.items():
-            stored.index_copy_(0, rows, getattr(steps, key)[valid])
+        self.fields.write_rows(rows, steps, valid)
         return rows
 
     def _advance(self, added: NDArray[np.int64]) -> None:
         self.written = self.written + added
         self.counts = np.minimum(self.written, self.limit)
-        if self._files is not None:
-            self._files.written[:] = np.maximum(self._files.written, self.written)
+        if self.fields.files is not None:
+            self.fields.files.raise_written(self.written)
 
     def starts(self, length: int) -> NDArray[np.int64]:
         """How many steps of each environment begin a sequence of ``length`` steps.
@@ -162,34 +155,23 @@ class Ring:
         """Number of the newest step of environments."""
         return torch.from_numpy(self.written - 1)[env]
 
-    def gather(self, row: Tensor) -> Transitions:
-        """The steps in rows of any shape."""
-        flat = row.flatten()
-        found = {key: field.index_select(0, flat) for key, field in self._fields.items()}
-        found.update({key: f.new_empty(len(flat), *f.shape[1:]) for key, f in self._empty.items()})
-        if row.dim() == 1:
-            return Transitions(**found)
-        return Transitions(**{k: f.view(*row.shape, *f.shape[1:]) for k, f in found.items()})
-
-    def field(self, key: str, row: Tensor) -> Tensor:
-        """One field of the steps in rows of any shape."""
-        field = self._fields[key]
-        return field.index_select(0, row.flatten()).view(*row.shape, *field.shape[1:])
-
     def state_dict(self) -> dict[str, Any]:
         """What is filled, or for files how far they are filled."""
-        filled = min(int(self.written.max(initial=0)), self.rows) * self.num_envs
+        if self._fields is None:
+            return {"num_envs": 0}
+        layout = self._fields.layout
         state: dict[str, Any] = {
             "num_envs": self.num_envs,
-            "rows": self.rows,
-            "layout": {key: [list(shape), dtype] for key, (shape, dtype) in self.layout.items()},
+            "rows": [self.limit, self.rows],
+            "layout": {key: [list(shape), dtype] for key, (shape, dtype) in layout.items()},
             "written": torch.from_numpy(self.written.copy()),
             "is_mapped": self.folder is not None,
         }
-        if self._files is None:
-            state["fields"] = {key: field[:filled].clone() for key, field in self._fields.items()}
+        if self._fields.files is None:
+            filled = min(int(self.written.max()), self.rows)
+            state["fields"] = self._fields.first(filled * self.num_envs)
         else:
-            self._files.flush()
+            self._fields.files.flush()
             state["checksum"] = self._checksum()
         return state
 
@@ -211,24 +193,22 @@ class Ring:
                 else "the checkpoint holds the replay buffer's data itself: buffer.folder must be "
                 "null"
             )
-        self.layout = {
-            key: (tuple(shape), dtype) for key, (shape, dtype) in state["layout"].items()
-        }
         self._size(int(state["num_envs"]))
-        if self.rows != state["rows"]:
+        if [self.limit, self.rows] != state["rows"]:
             raise ConfigurationError(
-                f"the checkpoint's replay buffer has {state['rows']} rows for each of "
-                f"{self.num_envs} environments, this one {self.rows}: leave buffer.capacity and "
-                "buffer.margin as they were"
+                f"the checkpoint's replay buffer draws from {state['rows'][0]} of "
+                f"{state['rows'][1]} rows of an environment, this one from {self.limit} of "
+                f"{self.rows}: leave buffer.capacity and buffer.margin as they were"
             )
+        layout = {key: (tuple(shape), dtype) for key, (shape, dtype) in state["layout"].items()}
+        fields = Fields(layout, self.num_envs, self.rows, self.folder, is_new=False)
+        self._fields = fields
         self.written = state["written"].numpy().copy()
         self.counts = np.minimum(self.written, self.limit)
-        self._allocate(is_new=False)
-        if self._files is None:
-            for key, field in state["fields"].items():
-                self._fields[key][: len(field)] = field
+        if fields.files is None:
+            fields.fill(state["fields"])
             return
-        lost = int((self._files.written - self.written).max())
+        lost = int((fields.files.written - self.written).max())
         if lost > self.rows - self.limit:
             raise ConfigurationError(
                 f"{self.folder}: {lost} steps of an environment were written after the checkpoint, "
@@ -246,27 +226,20 @@ class Ring:
         env = torch.arange(self.num_envs)
         recent = torch.from_numpy(self.written)[:, None] - 1 - torch.arange(16)
         chosen = recent >= torch.from_numpy(self.written - self.counts)[:, None]
-        rows = self.row(recent, env[:, None].expand_as(recent))[chosen]
-        checksum = 0
-        for field in self._fields.values():
-            checksum = zlib.crc32(field[rows].numpy().tobytes(), checksum)
-        return checksum
+        return self.fields.checksum(self.row(recent, env[:, None].expand_as(recent))[chosen])
 
     def _begin(self, steps: Transitions) -> None:
-        self.layout = {
-            key: (tuple(field.shape[2:]), str(field.dtype).removeprefix("torch."))
-            for key, field in vars(steps).items()
-        }
-        self._size(steps.shape[1])
         is_taken = self.folder is not None and (self.folder / "layout.json").exists()
         if is_taken and not self._may_replace:
             raise ConfigurationError(
                 f"there is a replay buffer in {self.folder} already: resume the run that it "
                 "belongs to, remove it, or give another buffer.folder"
             )
+        self._size(steps.shape[1])
+        layout = layout_of(steps)
+        self._fields = Fields(layout, self.num_envs, self.rows, self.folder, is_new=True)
         self.written = np.zeros(self.num_envs, dtype=np.int64)
         self.counts = self.written
-        self._allocate(is_new=True)
 
     def _size(self, num_envs: int) -> None:
         self.num_envs, self.limit = num_envs, self.capacity // num_envs
@@ -275,36 +248,3 @@ class Ring:
             raise ConfigurationError(
                 f"a replay buffer of {self.capacity} steps is too small for {num_envs} environments"
             )
-
-    def _allocate(self, *, is_new: bool) -> None:
-        # Nothing is stored of a field without numbers, such as the memory of most policies.
-        stored = {key: item for key, item in self.layout.items() if 0 not in item[0]}
-        empty = {key: item for key, item in self.layout.items() if 0 in item[0]}
-        self._empty = allocate(empty, 0)
-        num_rows = self.rows * self.num_envs
-        if self.folder is None:
-            self._fields = allocate(stored, num_rows)
-        else:
-            self._files = MappedFields(self.folder, stored, num_rows, self.num_envs, is_new=is_new)
-            self._fields = self._files.tensors
-        self._blocks = {
-            key: field.view(self.rows, self.num_envs, *field.shape[1:]).numpy()
-            for key, field in self._fields.items()
-        }
-        self._expected = [
-            (torch.Size((self.num_envs, *shape)), getattr(torch, dtype))
-            for shape, dtype in self.layout.values()
-        ]
-
-    def _difference(self, steps: Transitions) -> str:
-        key, field, shape, dtype = next(
-            (key, field, shape, dtype)
-            for (key, field), (shape, dtype) in zip(
-                vars(steps).items(), self._expected, strict=True
-            )
-            if field.dtype is not dtype or field.shape[1:] != shape
-        )
-        return (
-            f"the buffer holds '{key}' of shape {('time', *shape)} and {dtype}, "
-            f"not {('time', *field.shape[1:])} and {field.dtype}"
-        )

@@ -31,7 +31,7 @@ def single_steps(
     if length > 1:
         following = number + torch.arange(length)[:, None]
         rows = ring.row(following, env.expand_as(following))
-    steps = ring.gather(rows)
+    steps = ring.fields.gather(rows)
     if relabel is not None:
         steps = Transitions(**{**vars(steps), "reward": relabel(steps)})
     discount = (~steps.terminated).to(steps.reward.dtype).mul_(gamma)
@@ -51,29 +51,29 @@ def n_step_windows(
     following = number + torch.arange(num_steps)[:, None]
     newest = ring.newest(env)
     rows = ring.row(torch.minimum(following, newest), env.expand_as(following))
-    ended = ring.field("terminated", rows) | ring.field("truncated", rows)
+    ended = ring.fields.field("terminated", rows) | ring.fields.field("truncated", rows)
     # Whether nothing of the window lies beyond this step.
     last = ended | (following >= newest)
-    last[:-1] |= ring.field("start", rows[1:])
+    last[:-1] |= ring.fields.field("start", rows[1:])
     last[-1] = True
     count = last.int().argmax(0)
     inside = torch.arange(num_steps)[:, None] <= count
     if relabel is None:
-        reward = ring.field("reward", rows)
+        reward = ring.fields.field("reward", rows)
     else:
-        reward = relabel(ring.gather(rows.flatten())).view(rows.shape)
+        reward = relabel(ring.fields.gather(rows.flatten())).view(rows.shape)
     powers = gamma ** torch.arange(num_steps + 1, dtype=torch.float64)
     total = (reward.double() * powers[:-1, None]).where(inside, 0.0).sum(0).to(reward.dtype)
-    first = ring.gather(rows[0])
+    first = ring.fields.gather(rows[0])
     final = rows.gather(0, count[None])[0]
-    terminated = ring.field("terminated", final)
+    terminated = ring.fields.field("terminated", final)
     steps = Transitions(
         first.obs,
         first.action,
         total,
-        ring.field("next_obs", final),
+        ring.fields.field("next_obs", final),
         terminated,
-        ring.field("truncated", final),
+        ring.fields.field("truncated", final),
         first.start,
         first.memory,
     )

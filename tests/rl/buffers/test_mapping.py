@@ -174,6 +174,9 @@ def test_wrong_files_are_told(tmp_path: Path, played: Callable[..., Any]) -> Non
     played(2).add(third, 30)
     with pytest.raises(ConfigurationError, match="other fields"):
         make("replay", tmp_path / "d").load_state_dict(state)
+    split = ReplayBuffer(capacity=50, margin=10, folder=str(tmp_path / "a"))
+    with pytest.raises(ConfigurationError, match=r"20 of 30 rows .* from 25 of 30"):
+        split.load_state_dict(state)
     os.truncate(tmp_path / "a" / "obs.bin", 100)
     with pytest.raises(ConfigurationError, match=r"obs\.bin is damaged"):
         make("replay", tmp_path / "a").load_state_dict(state)

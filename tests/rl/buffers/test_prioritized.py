@@ -22,7 +22,7 @@ def prioritized(played: Callable[..., Any], **parameters: Any) -> tuple[Prioriti
     play = played(2)
     play.add(buffer, 33)
     rows = torch.arange(40)
-    errors = buffer.ring.gather(rows).obs[:, 0] % 7
+    errors = buffer.ring.fields.gather(rows).obs[:, 0] % 7
     buffer.update_priorities(rows, -errors)  # the sign does not matter
     return buffer, (errors.double() + 0.01)
 
@@ -63,7 +63,7 @@ def test_weights_undo_the_preference(played: Callable[..., Any]) -> None:
     # With β = 1 the weighted mean of anything is its mean over the buffer.
     buffer, _ = prioritized(played, alpha=1.0, beta=1.0, epsilon=1.0)
     sample = buffer.sample(200_000, 0.9, seeded(0))
-    everything = buffer.ring.gather(torch.arange(40)).reward
+    everything = buffer.ring.fields.gather(torch.arange(40)).reward
     weight = sample.weight.double()
     mean = (weight * sample.steps.reward).sum() / weight.sum()
     assert float(mean) == pytest.approx(float(everything.double().mean()), abs=1e-3)
