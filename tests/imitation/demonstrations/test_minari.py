@@ -97,7 +97,7 @@ def test_minari_reads_what_genrl_writes(store: Path, spec: EnvSpec) -> None:
 
 
 def test_minari_can_add_to_it(store: Path) -> None:
-    """The arrays grow, as in a data set that Minari wrote."""
+    """Further episodes."""
     write_minari(store / "e-v0", PENDULUM, episodes_of(PENDULUM, (7,)), about=ABOUT)
     record = {
         "observations": [np.zeros(3, np.float32)] * 3,
@@ -238,7 +238,7 @@ def test_a_bit_flipped_anywhere_in_the_arrays(data_set: Path) -> None:
             for array in episode.values():
                 chunks = [array.id.get_chunk_info(i) for i in range(array.id.get_num_chunks())]
                 places += [(chunk.byte_offset, chunk.size) for chunk in chunks]
-    assert len(places) == 2 * (3 + 1 + 1 + 1 + 1)
+    assert len(places) == 2 * 5
     for offset, size in places:
         damaged = bytearray(content)
         damaged[offset + size // 2] ^= 16
@@ -283,7 +283,10 @@ def test_wrong_numbers(tmp_path: Path) -> None:
     short = changed("short", obs=torch.zeros(5, 3))
     with pytest.raises(ConfigurationError, match="'observations after the first' has 4 rows"):
         load(short, PENDULUM)
-    empty = changed("empty", obs=torch.zeros(1, 3), action=torch.zeros(0, 1), reward=torch.zeros(0))
+    empty = changed("empty")
+    with h5py.File(empty / "data" / "main_data.hdf5", "a") as file:
+        del file["episode_0/rewards"]
+        file["episode_0/rewards"] = np.zeros(0)
     with pytest.raises(ConfigurationError, match="episode 0 is empty"):
         load(empty, PENDULUM)
 
@@ -307,6 +310,8 @@ def test_nothing_is_overwritten(tmp_path: Path, data_set: Path) -> None:
     assert sorted(data_set.rglob("*")) == before
     with pytest.raises(ConfigurationError, match="no episode"):
         write_minari(tmp_path / "none", PENDULUM, [], about={})
+    with pytest.raises(ConfigurationError, match="one without a step"):
+        write_minari(tmp_path / "none", PENDULUM, episodes_of(PENDULUM, (3, 0)), about={})
     assert [path.name for path in tmp_path.iterdir()] == ["pendulum-v0"]
 
 
