@@ -43,6 +43,8 @@ def _result(group: Group) -> str:
     assert group.result is not None
     steps = max(run.evaluations[-1].env_steps for run in group.evaluated)
     after = f" after {steps:,.0f} steps" if steps else ""
+    if any(not run.summary for run in group.runs):
+        after += ", so far"
     unit = group.result.unit.removesuffix("s")
     basis = counted(group.result.count, unit)
     if unit == "episode":

@@ -10,6 +10,7 @@ from genrl.report.agents.findings import headlines
 from genrl.report.agents.groups import Group, grouped, repeated
 from genrl.report.agents.reading import AgentRun
 from genrl.report.agents.tables import every_run, swatch
+from genrl.report.agents.words import counted
 from genrl.report.document import document, letter, missing
 from genrl.report.markup import Markup, element, join
 
@@ -37,7 +38,9 @@ def _title(runs: Sequence[AgentRun], groups: Sequence[Group]) -> str:
         return runs[0].name
     if len(groups) == 1:
         return f"{groups[0].method} on {groups[0].env}, {len(runs)} runs"
-    return f"{len(runs)} runs of {len(groups)} kinds compared"
+    methods, envs = {group.method for group in groups}, {group.env for group in groups}
+    where = groups[0].env if len(envs) == 1 else f"{len(envs)} environments"
+    return f"{len(runs)} runs: {counted(len(methods), 'method')} on {where}"
 
 
 def _opening(

@@ -25,10 +25,10 @@ def result(groups: Sequence[Group]) -> Markup:
         "episodes, and an interval that speaks of this one policy alone."
     )
     counts = [len(group.scores) for group in groups if group.result is not None]
-    if any(1 < count < 5 for count in counts):
+    if any(1 < count < 4 for count in counts):
         text += (
-            " With 3 seeds such an interval reaches from the worst to the best and covers the "
-            "truth in about 3 of 4 cases, not in 95 %: read it as a range."
+            " With 3 seeds or fewer such an interval reaches from the worst to the best and covers "
+            "the truth in 3 of 4 cases at most, not in 95 %: read it as a range."
         )
     body = _each_env(groups, lambda found: join(results(found), improvements(found)))
     overall = across_envs(groups)
