@@ -6,7 +6,8 @@ W of shape (E, in, out): as fast as one network of E times the width.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Literal, get_args
 
 import torch
@@ -15,9 +16,9 @@ from torch import Tensor, nn
 Activation = Literal["tanh", "relu", "elu", "silu", "leaky_relu"]
 Initialization = Literal["orthogonal", "default"]
 
-_ACTIVATIONS: dict[str, type[nn.Module]] = {
+_ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
     "tanh": nn.Tanh,
-    "relu": nn.ReLU,
+    "relu": partial(nn.ReLU, inplace=True),  # a linear layer does not look at its output again
     "elu": nn.ELU,
     "silu": nn.SiLU,
     "leaky_relu": nn.LeakyReLU,

@@ -1,8 +1,8 @@
 """An algorithm at work in an environment, in plain torch: what a notebook needs.
 
-    agent = Agent(PPO(parts), source.make_vector(), spec, num_iterations=50)
-    for _ in range(50):
-        print(agent.iterate())
+agent = Agent(PPO(parts), source.make_vector(), spec, num_iterations=50)
+for _ in range(50):
+    print(agent.iterate())
 """
 
 from typing import Any
@@ -126,6 +126,10 @@ class Agent:
         self.interaction.begin()
         metrics = self.algorithm.iterate(self.interaction)
         return {**metrics, **self.interaction.finish()}
+
+    def restart_episodes(self) -> None:
+        """Begin new episodes everywhere, with seeds that the run has not used."""
+        self.interaction.collector.reset(self.interaction.seed + 1_000_003 + self.env_steps)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything the next iteration depends on, the environments' own state left out."""

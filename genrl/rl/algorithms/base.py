@@ -1,14 +1,15 @@
 """The contract of an algorithm: it improves a policy, one iteration at a time."""
 
 import abc
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
 
 from genrl.registry import ConfigurationError, Registry
 from genrl.rl.advantages.base import AdvantageEstimator
+from genrl.rl.algorithms.optimization import Stateful
 from genrl.rl.buffers.base import Buffer
 from genrl.rl.critics.base import Critic
 from genrl.rl.interaction import Interaction
@@ -87,7 +88,7 @@ class Algorithm(nn.Module, abc.ABC):
         """
 
     @abc.abstractmethod
-    def optimizers(self) -> list[torch.optim.Optimizer]:
+    def optimizers(self) -> Sequence[Stateful]:
         """In a fixed order."""
 
     def training_state(self) -> dict[str, Any]:

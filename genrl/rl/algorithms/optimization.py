@@ -1,7 +1,22 @@
-"""One step of an optimizer."""
+"""Gradient steps of small networks, where the bookkeeping around a step costs more than the step.
+
+A policy of two layers has a forward and a backward pass of half a millisecond; torch's Adam with
+clipping adds a quarter. `Adam` calls the same fused kernel without the rest.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+
+class Stateful(Protocol):
+    """An optimizer as a checkpoint sees it."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None: ...
 
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -9,3 +24,77 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     optimizer.step()
+
+
+class Adam:
+    """Adam with gradient clipping; the numbers are those of `torch.optim.Adam` and
+    `torch.nn.utils.clip_grad_norm_`.
+
+    Args:
+        parameters: to learn.
+        learning_rate: may be changed between steps.
+        eps: added to the root of the second moment.
+        clip: largest norm of the gradient; 0 for none.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        learning_rate: float,
+        *,
+        eps: float = 1e-8,
+        clip: float = 0.0,
+    ) -> None:
+        self.parameters = list(parameters)
+        self.learning_rate, self.eps, self.clip = learning_rate, eps, clip
+        self.first = [torch.zeros_like(p) for p in self.parameters]
+        self.second = [torch.zeros_like(p) for p in self.parameters]
+        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+
+    def descend(self, loss: Tensor) -> Tensor | None:
+        """Differentiate, clip, step; returns the norm before clipping where there is a limit."""
+        for parameter in self.parameters:
+            parameter.grad = None
+        loss.backward()  # type: ignore[no-untyped-call]
+        return self.step()
+
+    @torch.no_grad()
+    def step(self) -> Tensor | None:
+        """Clip and step with the gradients that are there; parameters without one stay."""
+        chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
+        gradients = [g for p in self.parameters if (g := p.grad) is not None]
+        norm = scale = None
+        if self.clip:
+            norm = torch.stack(torch._foreach_norm(gradients)).norm()
+            # The kernel divides by the scale, a float; 1e-6 is clip_grad_norm_'s.
+            scale = ((norm + 1e-6) / self.clip).clamp_(min=1.0).float()
+        for i in chosen:
+            self.steps[i] += 1
+        torch._fused_adam_(
+            [self.parameters[i] for i in chosen],
+            gradients,
+            [self.first[i] for i in chosen],
+            [self.second[i] for i in chosen],
+            [],
+            [self.steps[i] for i in chosen],
+            lr=self.learning_rate,
+            beta1=0.9,
+            beta2=0.999,
+            weight_decay=0.0,
+            eps=self.eps,
+            amsgrad=False,
+            maximize=False,
+            grad_scale=scale,
+            found_inf=None,
+        )
+        return norm
+
+    def state_dict(self) -> dict[str, Any]:
+        """Moments and counts."""
+        return {"first": self.first, "second": self.second, "steps": self.steps}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        for name in ("first", "second", "steps"):
+            for mine, saved in zip(getattr(self, name), state_dict[name], strict=True):
+                mine.copy_(saved)

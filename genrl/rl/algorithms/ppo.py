@@ -5,11 +5,14 @@ L = -E min(ρ A, clip(ρ, 1 - ε, 1 + ε) A) + c_v E ½ (V - R)² - c_e E H,  ρ
 Schulman et al. 2017, Proximal Policy Optimization Algorithms, equations 7 and 9.
 """
 
+from dataclasses import replace
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from genrl.rl.algorithms.base import Parts, algorithms
 from genrl.rl.algorithms.on_policy import OnPolicyAlgorithm, OnPolicyBatch, normalized
+from genrl.rl.algorithms.optimization import Adam
 from genrl.rl.interaction import Interaction
 from genrl.rl.rewards import Metrics
 
@@ -64,28 +67,26 @@ class PPO(OnPolicyAlgorithm):
         self.batch_size, self.epochs, self.anneal = batch_size, epochs, anneal
         self.learning_rate, self.clip, self.value_clip = learning_rate, clip, value_clip
         self.value_weight, self.entropy_weight = value_weight, entropy_weight
-        self.gradient_clip, self.max_kl = gradient_clip, max_kl
-        self.optimizer = torch.optim.Adam(self.parameters(), lr=learning_rate, eps=1e-5, fused=True)
+        self.max_kl = max_kl
+        self.optimizer = Adam(
+            self.parameters(), learning_rate, eps=1e-5, clip=gradient_clip or float("inf")
+        )
 
-    def optimizers(self) -> list[torch.optim.Optimizer]:
+    def optimizers(self) -> list[Adam]:
         """Adam over policy and critic."""
         return [self.optimizer]
 
     def update(self, batch: OnPolicyBatch, interaction: Interaction) -> Metrics:
         """All epochs on one rollout."""
         left = 1.0 - interaction.progress if self.anneal else 1.0
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.learning_rate * left
-        parameters = list(self.parameters())
+        self.optimizer.learning_rate = self.learning_rate * left
         sums: Tensor | None = None
         count = 0
         for _ in range(self.epochs):
             for minibatch in self._minibatches(batch, interaction.generator):
                 loss, parts = self.loss(minibatch, self.clip * left)
-                self.optimizer.zero_grad()
-                loss.backward()  # type: ignore[no-untyped-call]
-                norm = nn.utils.clip_grad_norm_(parameters, self.gradient_clip or float("inf"))
-                self.optimizer.step()
+                norm = self.optimizer.descend(loss)
+                assert norm is not None
                 row = torch.stack([loss.detach(), norm, *parts])
                 sums = row if sums is None else sums + row
                 count += 1
@@ -161,12 +162,14 @@ def _select(batch: OnPolicyBatch, chosen: Tensor, dimension: int) -> OnPolicyBat
     def select(field: Tensor) -> Tensor:
         return field.index_select(dimension, chosen)
 
+    # Without a memory the observations themselves are not looked at again: features are.
+    steps = batch.steps
     return OnPolicyBatch(
-        batch.steps.map(select),
+        steps.map(select) if dimension else replace(steps, action=select(steps.action)),
         select(batch.features),
         select(batch.advantages),
         select(batch.returns),
         select(batch.values),
         select(batch.log_prob),
-        select(batch.valid),
+        select(batch.valid) if dimension else batch.valid,
     )

@@ -21,7 +21,7 @@ from genrl.rl.algorithms.off_policy import (
     follow,
     frozen,
 )
-from genrl.rl.algorithms.optimization import descend
+from genrl.rl.algorithms.optimization import Adam
 from genrl.rl.interaction import Interaction
 from genrl.rl.rewards import Metrics
 from genrl.rl.spec import EnvSpec
@@ -90,13 +90,9 @@ class SAC(OffPolicyAlgorithm):
         self.target_entropy = -parts.spec.action_size if target_entropy is None else target_entropy
         self.target_rate = target_rate
         self.log_alpha = nn.Parameter(torch.tensor(math.log(temperature)))
-        self.policy_optimizer = torch.optim.Adam(
-            self.policy.parameters(), lr=learning_rate, fused=True
-        )
-        self.critic_optimizer = torch.optim.Adam(
-            self.critic.parameters(), lr=learning_rate, fused=True
-        )
-        self.temperature_optimizer = torch.optim.Adam([self.log_alpha], lr=temperature_rate)
+        self.policy_optimizer = Adam(self.policy.parameters(), learning_rate)
+        self.critic_optimizer = Adam(self.critic.parameters(), learning_rate)
+        self.temperature_optimizer = Adam([self.log_alpha], temperature_rate)
         self.is_automatic = temperature_rate > 0
 
     @classmethod
@@ -109,7 +105,7 @@ class SAC(OffPolicyAlgorithm):
             "buffer": {"name": "replay"},
         }
 
-    def optimizers(self) -> list[torch.optim.Optimizer]:
+    def optimizers(self) -> list[Adam]:
         """Of policy, critic and temperature."""
         return [self.policy_optimizer, self.critic_optimizer, self.temperature_optimizer]
 
@@ -131,16 +127,16 @@ class SAC(OffPolicyAlgorithm):
             )
         losses, errors = self.critic.loss(features, batch.action, target)
         critic_loss = (losses * batch.weight).mean()
-        descend(self.critic_optimizer, critic_loss)
+        self.critic_optimizer.descend(critic_loss)
         self.tell(errors.detach())
 
         action, log_prob = self.policy(batch.features).rsample_with_log_prob(generator)
         with frozen(self.critic):
             policy_loss = (alpha * log_prob - self.critic.lower(features, action)).mean()
-            descend(self.policy_optimizer, policy_loss)
+            self.policy_optimizer.descend(policy_loss)
         if self.is_automatic:
             excess = log_prob.detach().mean() + self.target_entropy
-            descend(self.temperature_optimizer, -self.log_alpha * excess)
+            self.temperature_optimizer.descend(-self.log_alpha * excess)
         follow(self.target_critic, self.critic, self.target_rate)
         shown = (critic_loss, policy_loss, alpha, log_prob.mean())
         critic_value, policy_value, alpha_value, log_prob_value = (x.item() for x in shown)

@@ -21,7 +21,7 @@ from genrl.rl.algorithms.off_policy import (
     follow,
     frozen,
 )
-from genrl.rl.algorithms.optimization import descend
+from genrl.rl.algorithms.optimization import Adam
 from genrl.rl.interaction import Interaction
 from genrl.rl.policies.base import Policy
 from genrl.rl.policies.noisy import NoisyPolicy
@@ -100,12 +100,8 @@ class TD3(OffPolicyAlgorithm):
         self.half_range = torch.tensor(
             [(high - low) / 2 for low, high in zip(self.spec.low, self.spec.high, strict=True)]
         )
-        self.policy_optimizer = torch.optim.Adam(
-            self.policy.parameters(), lr=learning_rate, fused=True
-        )
-        self.critic_optimizer = torch.optim.Adam(
-            self.critic.parameters(), lr=learning_rate, fused=True
-        )
+        self.policy_optimizer = Adam(self.policy.parameters(), learning_rate)
+        self.critic_optimizer = Adam(self.critic.parameters(), learning_rate)
         self.register_buffer("count", torch.zeros((), dtype=torch.int64))
 
     count: Tensor
@@ -125,7 +121,7 @@ class TD3(OffPolicyAlgorithm):
         """The policy with Gaussian noise."""
         return self._explorer
 
-    def optimizers(self) -> list[torch.optim.Optimizer]:
+    def optimizers(self) -> list[Adam]:
         """Of policy and critic."""
         return [self.policy_optimizer, self.critic_optimizer]
 
@@ -146,7 +142,7 @@ class TD3(OffPolicyAlgorithm):
             )
         losses, errors = self.critic.loss(features, batch.action, target)
         critic_loss = (losses * batch.weight).mean()
-        descend(self.critic_optimizer, critic_loss)
+        self.critic_optimizer.descend(critic_loss)
         self.tell(errors.detach())
         metrics = {"loss": critic_loss.item()}
         self.count += 1
@@ -154,7 +150,7 @@ class TD3(OffPolicyAlgorithm):
             with frozen(self.critic):
                 action = self.policy(batch.features).mode
                 policy_loss = -self.critic(batch.features.detach(), action)[0].mean()
-                descend(self.policy_optimizer, policy_loss)
+                self.policy_optimizer.descend(policy_loss)
             follow(self.target_critic, self.critic, self.target_rate)
             follow(self.target_policy, self.policy, self.target_rate)
             metrics["policy_loss"] = policy_loss.item() * self.policy_delay

@@ -27,6 +27,8 @@ def expected_minimum(values: Tensor, subset: int) -> Tensor:
     members = len(values)
     if members == 1:
         return values[0]
+    if subset == members == 2:
+        return torch.minimum(values[0], values[1])  # its gradient costs a fraction of amin's
     if subset == members:
         return values.amin(0)
     if subset == 1:

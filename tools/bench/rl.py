@@ -1,0 +1,239 @@
+"""Reinforcement learning against stable-baselines3: the same settings, one process, CPU seconds.
+
+Each pair takes turns for a number of rounds, so that a busy machine slows both alike; what counts
+is the ratio of the medians.
+
+    python tools/bench/rl.py                 all of them
+    python tools/bench/rl.py ppo_hopper sac  some
+    python tools/bench/rl.py --json FILE     also write the figures
+
+Goals: PPO on Hopper-v5 >= 2x steps/s, PPO on CartPole-v1 >= 1.5x, SAC >= 1.5x updates/s, GAE >= 10x
+of the peer's loop over time, Lightning's share of an agent's run <= 3 %.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from stable_baselines3 import PPO as PeerPPO
+from stable_baselines3 import SAC as PeerSAC
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.env_util import make_vec_env
+
+from genrl.config import compose
+from genrl.rl.advantages import GAE
+from genrl.rl.agent import Agent
+from genrl.tasks.agent import train_agent
+from genrl.tasks.build_agent import build_agent
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A comparison.
+
+    Args:
+        name: of the benchmark.
+        unit: of the two rates.
+        ours: median rate, per CPU second.
+        peer: the same of stable-baselines3; None where there is none.
+        ratio: ours / peer, or what ``unit`` says.
+        goal: for the ratio.
+    """
+
+    name: str
+    unit: str
+    ours: float
+    peer: float | None
+    ratio: float
+    goal: str
+
+
+def agent_of(*overrides: str) -> Agent:
+    """Our agent of a config, as ``genrl train`` builds it."""
+    config = compose([*overrides, "callback@evaluation=none"])
+    return build_agent(config, lambda path: _no_expert(path)).agent
+
+
+def _no_expert(path: Path) -> object:
+    raise AssertionError(f"no benchmark asks an expert: {path}")
+
+
+def turns(ours: Callable[[], int], peer: Callable[[], int], rounds: int) -> tuple[float, float]:
+    """Median rates per CPU second of two that take turns; each call returns what it got done."""
+    rates: tuple[list[float], list[float]] = ([], [])
+    for number in range(rounds + 1):
+        for side, work in enumerate((ours, peer)):
+            started = time.process_time()
+            done = work()
+            if number:  # the first round warms up
+                rates[side].append(done / (time.process_time() - started))
+    return statistics.median(rates[0]), statistics.median(rates[1])
+
+
+def ppo_hopper(rounds: int) -> Figure:
+    """PPO with the peer's defaults on Hopper-v5: 1 x 2048 steps, batches of 64, 10 epochs."""
+    agent = agent_of(
+        "+experiment=ppo", "env=hopper", "env.num_envs=1", "gamma=0.99",
+        "training.normalize_observations=false", "training.normalize_rewards=false",
+        "algorithm.num_steps=2048", "algorithm.batch_size=64", "algorithm.epochs=10",
+    )  # fmt: skip
+    model = PeerPPO("MlpPolicy", make_vec_env("Hopper-v5", 1, seed=0), seed=0, device="cpu")
+    ours, peer = turns(lambda: _iterate(agent, 1), _learner(model, 2048), rounds)
+    return Figure("ppo_hopper", "environment steps/s", ours, peer, ours / peer, ">= 2")
+
+
+def ppo_cartpole(rounds: int) -> Figure:
+    """PPO on CartPole-v1: 4 x 128 steps, batches of 128, 4 epochs."""
+    agent = agent_of(
+        "+experiment=ppo", "env=cartpole", "env.num_envs=4", "gamma=0.99",
+        "algorithm.num_steps=128", "algorithm.batch_size=128", "algorithm.epochs=4",
+        "algorithm.learning_rate=2.5e-4", "algorithm.entropy_weight=0.01",
+    )  # fmt: skip
+    model = PeerPPO(
+        "MlpPolicy", make_vec_env("CartPole-v1", 4, seed=0), n_steps=128, batch_size=128,
+        n_epochs=4, learning_rate=2.5e-4, ent_coef=0.01, seed=0, device="cpu",
+    )  # fmt: skip
+    ours, peer = turns(lambda: _iterate(agent, 8), _learner(model, 8 * 512), rounds)
+    return Figure("ppo_cartpole", "environment steps/s", ours, peer, ours / peer, ">= 1.5")
+
+
+def sac(rounds: int) -> Figure:
+    """SAC on Pendulum-v1: 256-256 networks, batches of 256, one update for each step."""
+    agent = agent_of(
+        "+experiment=sac", "env=pendulum", "env.num_envs=1", "algorithm.learning_starts=250",
+        "algorithm.batch_size=256", "algorithm.updates_per_step=1", "algorithm.iteration_steps=250",
+    )  # fmt: skip
+    model = PeerSAC(
+        "MlpPolicy", make_vec_env("Pendulum-v1", 1, seed=0), learning_starts=250, batch_size=256,
+        learning_rate=1e-3, seed=0, device="cpu",
+    )  # fmt: skip
+    agent.iterate()
+    model.learn(250)
+    ours, peer = turns(lambda: _iterate(agent, 1), _learner(model, 250), rounds)
+    return Figure("sac", "updates/s, a step each", ours, peer, ours / peer, ">= 1.5")
+
+
+def gae(rounds: int) -> Figure:
+    """GAE of 8 environments and 2048 steps against the peer's loop over time."""
+    length, count = 2048, 8
+    rng = np.random.default_rng(0)
+    reward, values = rng.normal(size=(2, length, count)).astype(np.float32)
+    starts = (rng.random((length, count)) < 0.01).astype(np.float32)
+    space = spaces.Box(-1, 1, (1,), np.float32)
+    buffer = RolloutBuffer(length, space, space, "cpu", gae_lambda=0.95, gamma=0.99, n_envs=count)
+    buffer.rewards, buffer.values, buffer.episode_starts = reward, values, starts
+    last, done = torch.zeros(count), np.zeros(count)
+    ours_in = [torch.from_numpy(field) for field in (reward, values, np.roll(values, -1, 0))]
+    terminated = torch.from_numpy(starts > 0)
+    truncated, estimator = torch.zeros_like(terminated), GAE(lam=0.95)
+
+    def ours() -> int:
+        for _ in range(20):
+            estimator(*ours_in, terminated, truncated, 0.99)
+        return 20
+
+    def peer() -> int:
+        buffer.compute_returns_and_advantage(last, done)
+        return 1
+
+    fast, slow = turns(ours, peer, 5 * rounds)
+    return Figure("gae", "rollouts/s", fast, slow, fast / slow, ">= 10")
+
+
+def lightning(rounds: int) -> Figure:
+    """What `genrl train` costs beyond the agent's own iterations, in CPU time."""
+    overrides = [
+        "+experiment=ppo", "env=cartpole", "training.env_steps=16384", "callback@evaluation=none",
+        "callback@progress=none", "callback@checkpoint=none", "env.num_envs=4",
+        "algorithm.num_steps=128", "algorithm.batch_size=128", "algorithm.epochs=4",
+    ]  # fmt: skip
+    bare, whole = [], []
+    for number in range(rounds + 1):
+        agent = agent_of(*overrides)
+        started = time.process_time()
+        _iterate(agent, 32)
+        bare.append(time.process_time() - started)
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            started = time.process_time()
+            _timed_training(overrides, Path(folder) / str(number), whole)
+    ours, peer = statistics.median(bare[1:]), statistics.median(whole[1:])
+    share = max(0.0, 1 - ours / peer)
+    return Figure("lightning", "seconds; ratio is the share", peer, ours, share, "<= 0.03")
+
+
+def _timed_training(overrides: list[str], path: Path, seconds: list[float]) -> None:
+    """Only the loop counts: building and reporting happen once in a run, whatever its length."""
+    from lightning import Trainer
+
+    original = Trainer.fit
+
+    def timed(self: Trainer, *args: object, **kwargs: object) -> None:
+        started = time.process_time()
+        original(self, *args, **kwargs)  # type: ignore[arg-type]
+        seconds.append(time.process_time() - started)
+
+    Trainer.fit = timed  # type: ignore[method-assign]
+    try:
+        train_agent(compose(overrides), path)
+    finally:
+        Trainer.fit = original  # type: ignore[method-assign]
+
+
+def _iterate(agent: Agent, count: int) -> int:
+    before = agent.env_steps
+    for _ in range(count):
+        agent.iterate()
+    return agent.env_steps - before
+
+
+def _learner(model: PeerPPO | PeerSAC, steps: int) -> Callable[[], int]:
+    def learn() -> int:
+        before = model.num_timesteps
+        model.learn(steps, reset_num_timesteps=False)
+        return model.num_timesteps - before
+
+    return learn
+
+
+BENCHMARKS = {f.__name__: f for f in (ppo_hopper, ppo_cartpole, sac, gae, lightning)}
+
+
+def main() -> None:
+    """Run the benchmarks named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help=f"of: {', '.join(BENCHMARKS)}")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    unknown = [name for name in arguments.names if name not in BENCHMARKS]
+    if unknown:
+        parser.error(f"no benchmark is called {unknown[0]}; there are {', '.join(BENCHMARKS)}")
+    torch.set_num_threads(1)
+    torch.set_flush_denormal(True)
+    figures = []
+    for name in arguments.names or BENCHMARKS:
+        figure = BENCHMARKS[name](arguments.rounds)
+        peer = "" if figure.peer is None else f"{figure.peer:12.2f}"
+        print(
+            f"{figure.name:14}{figure.ours:12.2f}{peer}   ratio {figure.ratio:6.3f}  "
+            f"goal {figure.goal:8} {figure.unit}",
+            flush=True,
+        )
+        figures.append(asdict(figure))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
