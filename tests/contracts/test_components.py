@@ -36,6 +36,7 @@ NEEDS_FILES = {
 # Parameters that have no sensible default.
 REQUIRED = {
     ("data", "image_folder"): {"root": "nowhere"},
+    ("env", "gymnasium"): {"id": "Pendulum-v1"},
     ("objective", "progressive_distillation"): {"steps": 4},
 }
 

@@ -73,6 +73,7 @@ def test_conformance(env_id: str, rescale: bool) -> None:
     check_vector_env(source.make_vector)
 
 
+@pytest.mark.filterwarnings("ignore:.*Box")  # of the bare EnvPool
 def test_a_termination_in_the_last_permitted_step_is_a_termination() -> None:
     # CartPole pushed to one side from seed 5 falls in step 10; EnvPool's own limit hides that.
     raw = envpool.make_gymnasium("CartPole-v1", num_envs=1, seed=5, max_episode_steps=10)
