@@ -86,7 +86,9 @@ def collect(
         "versions": {package: metadata.version(package) for package in PACKAGES},
         "commands": _commands(folder, options),
     }
-    return Collected(write_minari(out, bare, episodes, about=about, seed=options.seed), returns)
+    kwargs = agent.config["env"].get("kwargs")
+    write_minari(out, bare, episodes, about=about, seed=options.seed, env_kwargs=kwargs)
+    return Collected(out, returns)
 
 
 def _commands(folder: RunFolder, options: CollectOptions) -> list[str]:

@@ -46,6 +46,7 @@ def write_minari(
     *,
     about: Mapping[str, Any],
     seed: int | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write a new data set.
 
@@ -56,6 +57,7 @@ def write_minari(
         about: how they were made, as plain values; ``algorithm`` becomes Minari's
             ``algorithm_name`` and everything is kept under ``genrl``.
         seed: episode i began with seed + i; None where that is not known.
+        env_kwargs: further arguments of the environment, as plain values.
 
     Raises:
         ConfigurationError: if something is there already, or it cannot be written.
@@ -67,7 +69,7 @@ def write_minari(
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         (temporary / "data").mkdir(parents=True)
-        metadata = _metadata(path, spec, episodes, about, len(data))
+        metadata = _metadata(path, spec, episodes, about, len(data), env_kwargs or {})
         _write(temporary / "data" / "main_data.hdf5", data)
         _write(temporary / "data" / "metadata.json", json.dumps(metadata, indent=1).encode())
         temporary.rename(path)
@@ -127,6 +129,7 @@ def _metadata(
     episodes: Sequence[Demonstration],
     about: Mapping[str, Any],
     size: int,
+    env_kwargs: Mapping[str, Any],
 ) -> dict[str, Any]:
     metadata: dict[str, Any] = {
         "dataset_id": _dataset_id(path.name),
@@ -147,6 +150,7 @@ def _metadata(
     if spec.env_id in gymnasium.registry or ":" in spec.env_id:
         env_spec = copy.deepcopy(gymnasium.spec(spec.env_id))
         env_spec.max_episode_steps = spec.max_episode_steps
+        env_spec.kwargs = {**env_spec.kwargs, **env_kwargs}
         metadata["env_spec"] = env_spec.to_json()
     return metadata
 

@@ -228,8 +228,11 @@ def test_a_truncated_file(data_set: Path, fraction: float) -> None:
     assert "\n" not in str(error.value)
 
 
-def test_a_bit_flipped_anywhere_in_the_arrays(data_set: Path) -> None:
-    """Found by each array's own checksum, whatever the compression makes of it."""
+def test_a_bit_flipped_anywhere_in_the_arrays(tmp_path: Path) -> None:
+    """Found by each array's own checksum, also where it is too short to be compressed."""
+    data_set = write_minari(
+        tmp_path / "e-v0", PENDULUM, episodes_of(PENDULUM, (20, 1)), about=ABOUT
+    )
     file = data_set / "data" / "main_data.hdf5"
     content = file.read_bytes()
     with h5py.File(file, "r") as opened:
@@ -326,8 +329,11 @@ def test_a_full_disk(small_disk: Path) -> None:
 def test_the_registered_environment_stays_as_it_is(tmp_path: Path) -> None:
     """The time limit of a data set is its own, not that of every later environment."""
     spec = EnvSpec("Pendulum-v1", 3, 1, False, (-2.0,), (2.0,), 50)
-    write_minari(tmp_path / "p", spec, episodes_of(spec, (5,)), about={})
+    write_minari(tmp_path / "p", spec, episodes_of(spec, (5,)), about={}, env_kwargs={"g": 5.0})
     assert gymnasium.spec("Pendulum-v1").max_episode_steps == 200
+    assert gymnasium.spec("Pendulum-v1").kwargs == {}
+    env = minari.MinariDataset(tmp_path / "p" / "data").recover_environment()
+    assert (env.spec.max_episode_steps, env.unwrapped.g) == (50, 5.0)
     metadata = json.loads((tmp_path / "p" / "data" / "metadata.json").read_text())
     assert json.loads(metadata["env_spec"])["max_episode_steps"] == 50
     assert re.fullmatch(r"p-v0", metadata["dataset_id"])
