@@ -37,7 +37,7 @@ class Gymnasium(EnvironmentSource):
         flatten: whether other observations than vectors are made vectors; integers become one-hot.
         rescale_actions: whether continuous actions lie in [-1, 1].
         absorbing_states: whether a termination leads to an absorbing state; for imitation.
-        kwargs: further arguments of the environment, such as {healthy_reward: 0}.
+        kwargs: further arguments of the environment: +env.kwargs.healthy_reward=0.
 
     Raises:
         ConfigurationError: if gymnasium knows no such id, the environment cannot be made, or its
@@ -55,7 +55,7 @@ class Gymnasium(EnvironmentSource):
         flatten: bool = True,
         rescale_actions: bool = False,
         absorbing_states: bool = False,
-        kwargs: dict[str, Any] | None = None,
+        kwargs: dict[str, Any] = {},  # noqa: B006  (copied; Hydra cannot fill a null)
     ) -> None:
         for label, number in (
             ("num_envs", num_envs),
@@ -69,7 +69,7 @@ class Gymnasium(EnvironmentSource):
         self.max_episode_steps = max_episode_steps
         self.frame_stack, self.flatten = frame_stack, flatten
         self.rescale_actions, self.absorbing_states = rescale_actions, absorbing_states
-        self.kwargs = dict(kwargs or {})
+        self.kwargs = dict(kwargs)
         env = self.make()
         limit = env.spec.max_episode_steps if env.spec is not None else max_episode_steps
         self._spec = EnvSpec.of(id, env.observation_space, env.action_space, limit)
