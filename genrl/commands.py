@@ -136,8 +136,8 @@ def sample(words: list[str]) -> None:
     from genrl.tasks.sample import sample as sample_task
 
     paths, options = _split(words, SampleOptions, "genrl sample RUN [n= steps= w= stage=]")
-    picture, array = sample_task(paths[0], options)
-    print(f"{picture}\n{array}")
+    for path in sample_task(paths[0], options):
+        print(path)
 
 
 def collect(words: list[str]) -> None:

@@ -21,7 +21,7 @@ class Training:
 
 @dataclass
 class RunConfig:
-    """The top level of a diffusion run's config; groups of components stand beside these by their kinds."""
+    """The top level of a diffusion run's config; components stand beside these by their kinds."""
 
     task: str = "diffusion"
     name: str = "denoise"

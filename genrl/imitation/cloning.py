@@ -36,6 +36,8 @@ class Cloning(Algorithm):
         parts: any policy.
         imitation: the loss.
         demonstrations: to imitate; None takes those of the loss, and there may be none.
+        iterations: length of a run that takes no steps in the environment; of others, the steps
+            wanted decide.
         updates_per_iteration: minibatches.
         batch_size: windows in a minibatch.
         learning_rate: of AdamW at the start.
@@ -56,6 +58,7 @@ class Cloning(Algorithm):
         imitation: SupervisedLoss | None = None,
         demonstrations: Demonstrations | None = None,
         *,
+        iterations: int = 20,
         updates_per_iteration: int = 250,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
@@ -69,17 +72,18 @@ class Cloning(Algorithm):
             raise ConfigurationError(
                 "algorithm=cloning needs a supervised loss: give imitation_loss=bc or dagger"
             )
-        if min(updates_per_iteration, batch_size) < 1 or learning_rate <= 0:
+        if min(iterations, updates_per_iteration, batch_size) < 1 or learning_rate <= 0:
             raise ValueError(
-                "updates_per_iteration and batch_size must be at least 1 and learning_rate "
-                f"positive, not {updates_per_iteration}, {batch_size} and {learning_rate}"
+                "iterations, updates_per_iteration and batch_size must be at least 1 and "
+                f"learning_rate positive, not {iterations}, {updates_per_iteration}, {batch_size} "
+                f"and {learning_rate}"
             )
         if min(weight_decay, gradient_clip) < 0 or not 0 <= held_out < 1:
             raise ValueError(
                 "weight_decay and gradient_clip must not be negative and held_out in [0, 1), not "
                 f"{weight_decay}, {gradient_clip} and {held_out}"
             )
-        self.imitation = imitation
+        self.imitation, self.iterations = imitation, iterations
         self.updates_per_iteration, self.batch_size = updates_per_iteration, batch_size
         self.learning_rate, self.anneal = learning_rate, anneal
         self.gradient_clip = gradient_clip
@@ -103,6 +107,11 @@ class Cloning(Algorithm):
     def steps_per_iteration(self) -> int:
         """Of the loss; none for behavioural cloning."""
         return self.imitation.steps_per_iteration
+
+    @property
+    def num_iterations(self) -> int:
+        """As configured."""
+        return self.iterations
 
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """AdamW over the policy."""

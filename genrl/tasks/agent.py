@@ -59,6 +59,11 @@ class TrainedAgent:
         return self.actor.act(obs, start, memory, generator=generator, deterministic=deterministic)
 
 
+def is_agent(config: Config) -> bool:
+    """Whether a run's config is that of an agent."""
+    return bool(config.get("task") == "agent")
+
+
 def train_agent(config: Config, path: Path) -> RunFolder:
     """Start an agent's run in a folder that holds none.
 
@@ -134,7 +139,7 @@ def load_agent(folder: RunFolder, stage: str | None = None) -> TrainedAgent:
         ConfigurationError: if the run is none of an agent, or is not finished yet.
     """
     config = folder.config()
-    if config.get("task") != "agent":
+    if not is_agent(config):
         raise ConfigurationError(f"{folder.path} is no agent's run: it has no policy")
     checkpoint = folder.load_stage(stage)
     environment = build_environment(config)

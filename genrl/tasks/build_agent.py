@@ -141,6 +141,8 @@ def build_agent(config: Config, load_expert: Callable[[Path], Actor]) -> BuiltAg
         normalize_observations=config["training"]["normalize_observations"],
         normalize_rewards=config["training"]["normalize_rewards"],
     )
+    if isinstance(loss, RewardModel):
+        loss.attach(algorithm, agent.actor.normalizer)
     demonstrations = loss.parts.demonstrations if loss is not None else None
     return BuiltAgent(agent, environment, num_iterations, demonstrations)
 

@@ -8,10 +8,12 @@ from genrl.callbacks import ImageEvaluationCallback, RunContext, callbacks
 from genrl.registry import ConfigurationError, suggest
 from genrl.report import write_report
 from genrl.run_folder import RunFolder
+from genrl.tasks.agent import is_agent
 from genrl.tasks.build import build_data
 from genrl.tasks.device import best_device
 from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.sample import load_trained_stage
+from genrl.tasks.watch_agent import evaluate_agent
 
 
 @dataclass
@@ -32,6 +34,10 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
     """
     folder = RunFolder.open(path)
     config = folder.config()
+    if is_agent(config):
+        if options.w is not None or options.stage is not None:
+            raise ConfigurationError(f"{path} is an agent's run: only n= (episodes) applies")
+        return evaluate_agent(folder, options.n)
     stages = folder.finished_stages()
     if not stages:
         raise ConfigurationError(f"no stage of {path} is finished yet: genrl resume {path}")

@@ -13,8 +13,10 @@ from genrl.evaluation.grid import sample_grid, save_image, scatter_grid
 from genrl.files import write_bytes
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
+from genrl.tasks.agent import is_agent
 from genrl.tasks.build import Drawers, build_denoiser
 from genrl.tasks.device import best_device
+from genrl.tasks.watch_agent import film_agent
 from genrl.typing import DataSpec
 
 
@@ -66,8 +68,10 @@ def load_trained_stage(
     return TrainedStage(about["stage"], drawer, about["num_steps"], about["is_guided"], spec)
 
 
-def sample(path: Path, options: SampleOptions) -> tuple[Path, Path]:
+def sample(path: Path, options: SampleOptions) -> tuple[Path, ...]:
     """Draw samples into the run's folder; returns the picture and the array (``.npz``: x, label).
+
+    Of an agent's run it draws a video of its policy instead.
 
     Raises:
         ConfigurationError: if the stage or an option cannot be.
@@ -75,6 +79,8 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, Path]:
     if options.n < 1 or options.batch_size < 1:
         raise ConfigurationError("n and batch_size must be at least 1")
     folder = RunFolder.open(path)
+    if is_agent(folder.config()):
+        return (film_agent(folder, options.seed, options.out),)
     device = best_device(options.device)
     trained = load_trained_stage(folder, options.stage, device)
     steps = options.steps or trained.num_steps or trained.drawer.sampler.steps

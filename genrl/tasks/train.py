@@ -13,7 +13,7 @@ from genrl.diffusion import Stage
 from genrl.modules import DiffusionModule
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
-from genrl.tasks.agent import resume_agent, train_agent
+from genrl.tasks.agent import is_agent, resume_agent, train_agent
 from genrl.tasks.build import (
     Config,
     Drawers,
@@ -73,11 +73,6 @@ def resume(path: Path) -> RunFolder:
         teacher.load_into(module)
     _fit(config, folder, data, module, teacher=teacher, checkpoint=checkpoint)
     return folder
-
-
-def is_agent(config: Config) -> bool:
-    """Whether a run's config is that of an agent."""
-    return bool(config.get("task") == "agent")
 
 
 def newest_checkpoint(folder: RunFolder) -> Path | None:
