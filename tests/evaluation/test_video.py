@@ -1,7 +1,9 @@
 """Real rendering, decoded again; files that are small, whole, and the same for the same episode."""
 
 import ctypes.util
+import gc
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -71,8 +73,13 @@ SPEC = EnvSpec("Painted", 1, 1, low=(-1.0,), high=(1.0,), max_episode_steps=90)
 
 
 def decoded(path: Path) -> tuple[Any, list[Any]]:
-    with imageio.get_reader(path, format="FFMPEG") as reader:
-        return reader.get_meta_data(), list(reader)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # imageio leaves its reader's pipes open
+        with imageio.get_reader(path, format="FFMPEG") as reader:
+            about, frames = reader.get_meta_data(), [frame for frame in reader]  # noqa: C416
+        del reader
+        gc.collect()
+    return about, frames
 
 
 @needs_egl
@@ -138,13 +145,13 @@ def noise(count: int) -> Recording:
 
 def test_large_videos_become_coarser_and_then_shorter(tmp_path: Path) -> None:
     sizes = []
-    for most in (10**9, 200_000, 20_000):
+    for most in (10**9, 60_000, 8_000):
         path = tmp_path / f"{most}.mp4"
         write_video(path, noise(16), max_bytes=most)
         sizes.append(path.stat().st_size)
         assert sizes[-1] <= most
     assert sizes[0] > sizes[1] > sizes[2]
-    about, frames = decoded(tmp_path / "20000.mp4")
+    about, frames = decoded(tmp_path / "8000.mp4")
     assert len(frames) < 16
     assert about["fps"] < 30
 
