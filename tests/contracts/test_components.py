@@ -17,6 +17,7 @@ from genrl.diffusion.time_samplers.base import TimeSampler
 from genrl.diffusion.weightings.base import Weighting
 from genrl.plugins import components
 from genrl.registry import ConfigurationError, registries
+from genrl.rl.spec import EnvSpec
 from genrl.run_folder import RunFolder
 from genrl.typing import DataSpec
 
@@ -36,6 +37,8 @@ NEEDS_FILES = {
 # Parameters that have no sensible default.
 REQUIRED = {
     ("data", "image_folder"): {"root": "nowhere"},
+    ("demonstrations", "d4rl"): {"path": "nowhere"},
+    ("demonstrations", "npz"): {"path": "nowhere"},
     ("env", "gymnasium"): {"id": "Pendulum-v1"},
     ("objective", "progressive_distillation"): {"steps": 4},
 }
@@ -49,6 +52,7 @@ def collaborators(component: type, folder: Path) -> list[Any]:
         TimeGrid: UniformTimeGrid(schedule),
         DataSpec: DataSpec((1, 8, 8), 10),
         int: 10,
+        EnvSpec: EnvSpec("Pendulum-v1", 3, 1, False, (-2.0,), (2.0,), 200),
         RunContext: RunContext(RunFolder(folder), {}, lambda *_: None),
         Parts: Parts(
             schedule=schedule,
