@@ -38,6 +38,7 @@ class Cloning(Algorithm):
         demonstrations: to imitate; None takes those of the loss, and there may be none.
         iterations: length of a run that takes no steps in the environment; of others, the steps
             wanted decide.
+        num_iterations: of a run whose loss does not act; else the environment's steps decide.
         updates_per_iteration: minibatches.
         batch_size: windows in a minibatch.
         learning_rate: of AdamW at the start.
@@ -59,6 +60,7 @@ class Cloning(Algorithm):
         demonstrations: Demonstrations | None = None,
         *,
         iterations: int = 20,
+        num_iterations: int = 40,
         updates_per_iteration: int = 250,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
@@ -84,7 +86,7 @@ class Cloning(Algorithm):
                 f"{weight_decay}, {gradient_clip} and {held_out}"
             )
         self.imitation, self.iterations = imitation, iterations
-        self.updates_per_iteration, self.batch_size = updates_per_iteration, batch_size
+        self.num_iterations, self.updates_per_iteration, self.batch_size = counts
         self.learning_rate, self.anneal = learning_rate, anneal
         self.gradient_clip = gradient_clip
         demonstrations = demonstrations or imitation.parts.demonstrations
