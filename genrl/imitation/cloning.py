@@ -86,7 +86,7 @@ class Cloning(Algorithm):
                 f"{weight_decay}, {gradient_clip} and {held_out}"
             )
         self.imitation, self.iterations = imitation, iterations
-        self.num_iterations, self.updates_per_iteration, self.batch_size = counts
+        self.updates_per_iteration, self.batch_size = updates_per_iteration, batch_size
         self.learning_rate, self.anneal = learning_rate, anneal
         self.gradient_clip = gradient_clip
         demonstrations = demonstrations or imitation.parts.demonstrations
