@@ -38,7 +38,6 @@ class Cloning(Algorithm):
         demonstrations: to imitate; None takes those of the loss, and there may be none.
         iterations: length of a run that takes no steps in the environment; of others, the steps
             wanted decide.
-        num_iterations: of a run whose loss does not act; else the environment's steps decide.
         updates_per_iteration: minibatches.
         batch_size: windows in a minibatch.
         learning_rate: of AdamW at the start.
@@ -60,7 +59,6 @@ class Cloning(Algorithm):
         demonstrations: Demonstrations | None = None,
         *,
         iterations: int = 20,
-        num_iterations: int = 40,
         updates_per_iteration: int = 250,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
