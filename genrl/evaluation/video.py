@@ -99,20 +99,16 @@ def write_video(path: Path, recording: Recording, *, max_bytes: int = _MOST_BYTE
     Args:
         path: of the file.
         recording: of an episode.
-        max_bytes: size that is aimed at; what is still larger at the coarsest loses frames.
+        max_bytes: size that is aimed at, down to a quality at which shapes can still be seen.
 
     Raises:
         ConfigurationError: if it cannot be encoded or written.
     """
-    frames, rate = recording.frames, recording.frames_per_second
     content = b""
     for quality in _QUALITIES:
-        content = _encoded(frames, rate, quality)
+        content = _encoded(recording.frames, recording.frames_per_second, quality)
         if len(content) <= max_bytes:
             break
-    while len(content) > max_bytes and len(frames) > 2:
-        frames, rate = frames[::2], rate / 2
-        content = _encoded(frames, rate, _QUALITIES[-1])
     write_bytes(path, content)
 
 

@@ -143,7 +143,7 @@ def noise(count: int) -> Recording:
     return Recording(frames, 30.0, 0.0, count, count)
 
 
-def test_large_videos_become_coarser_and_then_shorter(tmp_path: Path) -> None:
+def test_large_videos_become_coarser(tmp_path: Path) -> None:
     sizes = []
     for most in (10**9, 60_000, 8_000):
         path = tmp_path / f"{most}.mp4"
@@ -152,8 +152,7 @@ def test_large_videos_become_coarser_and_then_shorter(tmp_path: Path) -> None:
         assert sizes[-1] <= most
     assert sizes[0] > sizes[1] > sizes[2]
     about, frames = decoded(tmp_path / "8000.mp4")
-    assert len(frames) < 16
-    assert about["fps"] < 30
+    assert (len(frames), about["fps"]) == (16, 30)
 
 
 def test_same_episode_same_bytes(tmp_path: Path) -> None:
