@@ -15,7 +15,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genrl.networks.perceptron import Activation
-from genrl.rl.advantages.scan import backward_scan
 from genrl.rl.distributions.base import Distribution
 from genrl.rl.policies.base import StochasticPolicy, policies
 from genrl.rl.policies.heads import CategoricalHead, GaussianHead, TanhGaussianHead
@@ -94,47 +93,59 @@ class RecurrentPolicy(StochasticPolicy):
         Between two starts of any environment the core runs over all of the time at once.
         """
         breaks = start[1:].any(-1).nonzero().flatten().tolist()
-        edges = [0, *(step + 1 for step in breaks), len(obs)]
-        parts = []
-        for first, last in itertools.pairwise(edges):
-            memory = memory.masked_fill(start[first].unsqueeze(-1), 0.0)
-            parts.append(self._run(obs[first:last], memory))
-            memory = parts[-1][-1]
-        memories = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return memories[..., : self.core.hidden_size], memories
+        parts, state = [], memory
+        for first, last in itertools.pairwise([0, *(step + 1 for step in breaks), len(obs)]):
+            state = state.masked_fill(start[first].unsqueeze(-1), 0.0)
+            part, state = self._run(obs[first:last], state)
+            parts.append(part)
+        hidden = parts[0] if len(parts) == 1 else torch.cat(parts)
+        if isinstance(self.core, nn.GRU):
+            return hidden, hidden
+        if len(obs) == 1:
+            return hidden, state[None]
+        return hidden, torch.cat([hidden, _cells(self.core, obs, start, memory, hidden)], -1)
 
     def forward(self, features: Tensor) -> Distribution:
         """The head's distribution."""
         distribution: Distribution = self.head(features)
         return distribution
 
-    def _run(self, obs: Tensor, memory: Tensor) -> Tensor:
-        """Memories after each step of an uninterrupted stretch."""
-        if isinstance(self.core, nn.GRU):
-            hidden: Tensor = self.core(obs, memory[None].contiguous())[0]
-            return hidden
-        before, cell = (part[None].contiguous() for part in memory.chunk(2, -1))
-        hidden, (_, last) = self.core(obs, (before, cell))
+    def _run(self, obs: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
+        """h of an uninterrupted stretch, and the memory after it."""
+        core = self.core
+        if isinstance(core, nn.GRU):
+            if len(obs) == 1:  # acting; a cell costs a fraction of what a sequence does
+                hidden = torch.gru_cell(obs[0], state, *core.all_weights[0])[None]
+            else:
+                hidden = core(obs, state[None])[0]
+            return hidden, hidden[-1]
+        before = tuple(part.contiguous() for part in state.chunk(2, -1))
         if len(obs) == 1:
-            return torch.cat([hidden, last], -1)
-        return torch.cat([hidden, _cells(self.core, obs, before, hidden, cell)], -1)
+            after = torch.lstm_cell(obs[0], before, *core.all_weights[0])
+            return after[0][None], torch.cat(after, -1)
+        hidden, (last, cell) = core(obs, (before[0][None], before[1][None]))
+        return hidden, torch.cat([last[0], cell[0]], -1)
 
 
-def _cells(core: nn.LSTM, obs: Tensor, before: Tensor, hidden: Tensor, cell: Tensor) -> Tensor:
+def _cells(core: nn.LSTM, obs: Tensor, start: Tensor, memory: Tensor, hidden: Tensor) -> Tensor:
     """c after every step, which torch's LSTM keeps to itself.
 
-    With every h known, c_t = f_t c_{t-1} + i_t g_t is linear: a scan over time, a tenth of the cost
-    of a loop over cells.
+    With every h known, c_t = f_t c_{t-1} + i_t g_t is linear: no loop over cells is needed.
     """
-    previous = torch.cat([before, hidden[:-1]])
+    forgotten = start.unsqueeze(-1)
+    before, cell = memory.masked_fill(forgotten[0], 0.0).chunk(2, -1)
+    previous = torch.cat([before[None], hidden[:-1]]).masked_fill(forgotten, 0.0)
     weight_obs, weight_hidden, bias_obs, bias_hidden = core.all_weights[0]
     gates = functional.linear(obs, weight_obs, bias_obs)
     gates = gates + functional.linear(previous, weight_hidden, bias_hidden)
-    enter, forget, candidate, _ = gates.chunk(4, -1)
-    forget = forget.sigmoid()
+    enter, keep, candidate, _ = gates.chunk(4, -1)
+    keep = keep.sigmoid().masked_fill(forgotten, 0.0)
     added = enter.sigmoid() * candidate.tanh()
-    added = torch.cat([torch.addcmul(added[:1], forget[:1], cell), added[1:]])
-    return backward_scan(added.flip(0), forget.flip(0)).flip(0)
+    cells = []
+    for plus, factor in zip(added.unbind(0), keep.unbind(0), strict=True):
+        cell = torch.addcmul(plus, factor, cell)
+        cells.append(cell)
+    return torch.stack(cells)
 
 
 def _initialize(core: nn.GRU | nn.LSTM) -> None:
