@@ -60,7 +60,7 @@ class RewardDiagnostics(nn.Module):
         related = correlation(learned[valid], steps.reward.cpu()[valid])
         if related is not None:
             metrics["reward_correlation"] = related
-        self._follow(learned.double(), valid, steps.start.cpu(), steps.done.cpu())
+        self._follow(learned.double(), steps.start.cpu(), steps.done.cpu())
         returns, lengths = self._finished
         if len(returns):
             metrics["learned_return"] = float(returns.mean())
@@ -70,21 +70,20 @@ class RewardDiagnostics(nn.Module):
             metrics["length_correlation"] = leaked
         return metrics
 
-    def _follow(self, learned: Tensor, valid: Tensor, start: Tensor, done: Tensor) -> None:
+    def _follow(self, learned: Tensor, start: Tensor, done: Tensor) -> None:
+        """Dead transitions lie between an end and a start, where no episode is followed."""
         num_envs = learned.shape[1]
         if self._running.shape[1] != num_envs:
             self._running = torch.zeros(2, num_envs, dtype=torch.float64)
             self._known = torch.zeros(num_envs, dtype=torch.bool)
         ended = []
-        for now, is_valid, begins, ends in zip(learned, valid, start, done, strict=True):
-            begun = begins & is_valid
-            self._running[:, begun] = 0.0
-            self._known |= begun
-            self._running += torch.stack([now, torch.ones_like(now)]) * is_valid
-            over = ends & is_valid
-            if bool(over.any()):
-                ended.append(self._running[:, over & self._known])
-                self._known &= ~over
+        for now, begins, ends in zip(learned, start, done, strict=True):
+            self._running[:, begins] = 0.0
+            self._known |= begins
+            self._running += torch.stack([now, torch.ones_like(now)])
+            if bool(ends.any()):
+                ended.append(self._running[:, ends & self._known])
+                self._known &= ~ends
         if ended:
             self._finished = torch.cat([self._finished, *ended], 1)[:, -self.num_episodes :]
 

@@ -86,7 +86,7 @@ def test_pieces_and_a_save_between_them_change_nothing() -> None:
 
 def test_dead_transitions_belong_to_no_episode() -> None:
     # One episode of 3 steps, a dead transition, one of 2; NEXT_STEP autoreset.
-    done = torch.tensor([0, 0, 1, 0, 0, 1]).bool()[:, None]
+    done = torch.tensor([0, 0, 1, 1, 0, 1]).bool()[:, None]
     start = torch.tensor([1, 0, 0, 0, 1, 0]).bool()[:, None]
     valid = torch.tensor([1, 1, 1, 0, 1, 1]).bool()[:, None]
     learned = torch.tensor([1.0, 1.0, 1.0, 100.0, 2.0, 2.0])[:, None]
@@ -98,10 +98,10 @@ def test_dead_transitions_belong_to_no_episode() -> None:
 
 
 def test_an_episode_whose_beginning_was_not_seen_is_left_out() -> None:
-    done = torch.tensor([0, 1, 0, 1]).bool()[:, None]
-    start = torch.tensor([0, 0, 1, 0]).bool()[:, None]
-    valid = torch.ones(4, 1, dtype=torch.bool)
-    metrics = RewardDiagnostics()(rollout(torch.zeros(4, 1), start, done), torch.ones(4, 1), valid)
+    done = torch.tensor([0, 0, 1, 0, 1]).bool()[:, None]
+    start = torch.tensor([0, 0, 0, 1, 0]).bool()[:, None]
+    valid = torch.ones(5, 1, dtype=torch.bool)
+    metrics = RewardDiagnostics()(rollout(torch.zeros(5, 1), start, done), torch.ones(5, 1), valid)
     assert metrics["control_return"] == 2.0
 
 
