@@ -105,8 +105,10 @@ class PPO(OnPolicyAlgorithm):
             features, _ = self.policy.encode(steps.obs, steps.start, steps.memory[0])
         distribution = self.policy(features)
         log_prob, entropy = distribution.log_prob(batch.steps.action), distribution.entropy()
-        # Where the entropy has no closed form, -log π of the actions taken estimates it.
-        entropy = -log_prob if entropy is None else entropy
+        if entropy is None:
+            # E_old[-ρ log π] is the entropy, and so is its gradient with log π held fixed; that of
+            # -log π alone would be zero in the mean.
+            entropy = -(log_prob - batch.log_prob).exp() * log_prob.detach()
         values = self.critic(features)
         fields = [log_prob, entropy, values, batch.log_prob, batch.values, batch.returns]
         advantages = batch.advantages
