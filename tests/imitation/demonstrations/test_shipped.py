@@ -58,6 +58,14 @@ def test_what_they_are(env_id: str) -> None:
         assert command in readme
 
 
+@pytest.mark.parametrize("env_id", EXPECTED)
+def test_they_do_not_stand_still(env_id: str) -> None:
+    """An expert that has come to rest shows nothing: one state again and again."""
+    steps = demonstration_sources.build("minari", spec_of(env_id)).load().transitions()
+    scaled = steps.obs / steps.obs.std(dim=0)
+    assert len(scaled.mul(10).round().unique(dim=0)) > 0.15 * len(scaled)
+
+
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
 def test_they_can_be_replayed(env_id: str) -> None:
     """Where no physics engine of another version interferes."""
