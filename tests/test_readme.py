@@ -29,7 +29,7 @@ def overrides() -> list[str]:
 
 
 def test_the_notebook_example_samples_the_mixture() -> None:
-    (code,) = blocks(README, "python")
+    _, code = blocks(README, "python")
     lines = [line for line in code.splitlines() if line and not line.startswith(("import", "from"))]
     assert len(lines) <= 15
     torch.manual_seed(0)
@@ -46,10 +46,26 @@ def test_the_notebook_example_samples_the_mixture() -> None:
     assert spread == pytest.approx(0.12, rel=0.15)
 
 
+def test_the_notebook_agent_learns(capsys: pytest.CaptureFixture[str]) -> None:
+    code, _ = blocks(README, "python")
+    exec(code, {})
+    printed = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert [int(steps) for steps, _ in printed] == [1024, 2048, 3072]
+    returns = [float(value) for _, value in printed]
+    assert returns[2] > 1.5 * returns[0] > 20
+
+
 @pytest.mark.parametrize("line", overrides())
 def test_every_command_line_composes(line: str) -> None:
-    words = shlex.split(line.split(" --cfg")[0])
-    assert compose(words)["name"].startswith("cfg_distill")
+    words = [w for w in shlex.split(line.split(" --cfg")[0].split("#")[0]) if w != "-m"]
+    # The first value of a sweep stands for all.
+    config = compose([word.split(",")[0] for word in words])
+    experiment = next(word.partition("=")[2] for word in words if "experiment=" in word)
+    assert (
+        config["name"]
+        == experiment.split(",")[0].removesuffix("_cifar10").removesuffix("_imagenet64")
+        or config["name"] == experiment
+    )
 
 
 def test_every_command_is_listed() -> None:

@@ -1,16 +1,12 @@
 """A run that is killed three times ends exactly as one that is never killed."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import finished, genrl, killed
 
-KILLABLE = Path(__file__).with_name("killable.py")
 OVERRIDES = [
     "+experiment=cfg_distill",
     "+callback@callbacks.killer=killer",
@@ -34,27 +30,6 @@ OVERRIDES = [
     "evaluation.w=[0,4]",
     "evaluation.every=4",
 ]
-
-
-def genrl(*words: str, kill: str = "") -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"OMP_NUM_THREADS": "1"} | ({"GENRL_KILL": kill} if kill else {})
-    return subprocess.run(
-        [sys.executable, str(KILLABLE), *words],
-        env=environment,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=300,
-    )
-
-
-def finished(result: subprocess.CompletedProcess[str]) -> str:
-    assert result.returncode == 0, result.stderr
-    return result.stderr
-
-
-def killed(result: subprocess.CompletedProcess[str]) -> None:
-    assert result.returncode == -signal.SIGKILL, result.stderr
 
 
 @pytest.fixture(scope="module")
