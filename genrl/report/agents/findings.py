@@ -61,11 +61,12 @@ def _short(group: Group) -> str:
 def _part(group: Group, expert: float | None) -> str:
     if expert is None or group.result is None:
         return ""
-    if group.fraction is None:
+    fraction = group.part_of(expert)
+    if fraction is None:
         difference = group.result.score - expert
         word = "above" if difference >= 0 else "below"
         return f", {score(abs(difference))} {word} the expert’s {score(expert)}"
-    return f", {100 * group.fraction:.0f} % of the expert’s {score(expert)}"
+    return f", {100 * fraction:.0f} % of the expert’s {score(expert)}"
 
 
 def _overlap(a: Group, b: Group) -> bool:

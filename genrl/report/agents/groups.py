@@ -65,10 +65,8 @@ class Group:
         known = [run.expert_return for run in self.runs if run.expert_return is not None]
         return float(np.mean(known)) if known else None
 
-    @property
-    def fraction(self) -> float | None:
-        """The result as a part of the expert's return, where that is positive."""
-        expert = self.expert_return
+    def part_of(self, expert: float | None) -> float | None:
+        """The result in units of the expert's return, where that is positive."""
         if self.result is None or expert is None or expert <= 0:
             return None
         return self.result.score / expert

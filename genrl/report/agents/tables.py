@@ -29,8 +29,8 @@ def results(groups: Sequence[Group]) -> Markup:
     expert = expert_return(groups)
     rows = [] if expert is None else [_expert_row(expert, len(heads))]
     ranked = best_first(groups)
-    rows += [_row(group, has_expert) for group in ranked]
-    rows += [_row(group, has_expert) for group in groups if group not in ranked]
+    rows += [_row(group, has_expert, expert) for group in ranked]
+    rows += [_row(group, has_expert, expert) for group in groups if group not in ranked]
     return table(heads, rows)
 
 
@@ -40,7 +40,7 @@ def _expert_row(expert: float, width: int) -> Markup:
     return element("tr", name, *(element("td", cell) for cell in cells), class_="is-reference")
 
 
-def _row(group: Group, has_expert: bool) -> Markup:
+def _row(group: Group, has_expert: bool, expert: float | None) -> Markup:
     tag = join(" ", element("small", "control", class_="tag")) if group.is_control else ""
     name = element("th", swatch(group), tag, scope="row")
     if group.result is None:
@@ -53,7 +53,9 @@ def _row(group: Group, has_expert: bool) -> Markup:
         join(interval(group.result), few),
     ]
     if has_expert:
-        cells.append("–" if group.fraction is None else f"{100 * group.fraction:.1f} %")
+        # The control has no demonstrations of its own to be compared with.
+        fraction = group.part_of(expert or group.expert_return)
+        cells.append("–" if fraction is None else f"{100 * fraction:.1f} %")
     cells += [
         f"{max(e.env_steps for e in finals):,.0f}",
         f"{max(e.update for e in finals):,.0f}",

@@ -26,6 +26,12 @@ REWARD = (
         "What a reward of 1 for every step would have paid in the same episodes: their length.",
     ),
     Metric(
+        "uninformative_reward",
+        "reward of ignorance",
+        "What each step is paid where the learner cannot be told from the expert: above 0 longer "
+        "episodes pay, below 0 shorter ones do.",
+    ),
+    Metric(
         "length_correlation",
         "correlation with length",
         "Correlation of an episode's learned return with its length: near 1 the reward may pay for "
@@ -49,16 +55,10 @@ TRAINING = {
 
 
 def score(value: float) -> str:
-    """A return at four significant digits."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else significant_at(value, 4)
-
-
-def significant_at(value: float, digits: int) -> str:
-    """A number of any sign at so many significant digits; ``significant`` where it is extreme."""
-    if value == 0 or not 1e-3 <= abs(value) < 1e9:
-        return significant(value)
-    exponent = int(f"{abs(value):.{digits - 1}e}".split("e")[1])
-    return f"{value:,.{max(0, digits - 1 - exponent)}f}"
+    """A return: whole from 1000, with a decimal from 10, else at three significant digits."""
+    if abs(value) >= 999.95:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else significant(value)
 
 
 def interval(summary: Summary) -> str:
@@ -76,6 +76,6 @@ def counted(count: int, noun: str) -> str:
 def duration(seconds: float) -> str:
     """3.2 s, 5 min, 2.4 h."""
     if seconds < 60:
-        return f"{significant_at(seconds, 2)} s"
+        return f"{seconds:.1f} s"
     minutes = seconds / 60
-    return f"{significant_at(minutes, 2)} min" if minutes < 60 else f"{minutes / 60:.1f} h"
+    return f"{minutes:.1f} min" if minutes < 60 else f"{minutes / 60:.1f} h"
