@@ -72,7 +72,7 @@ class PolicyEvaluationCallback(StageCallback[AgentModule]):
         self.episodes, self.every, self.has_videos = episodes, every, videos
         self.num_envs, self.deterministic = min(num_envs, episodes), deterministic
         # Some environments take 32 bits, and number i of them takes seed + i.
-        self.seed = mixed_seed(context.config["seed"], seed) % 2**30
+        self.seed = mixed_seed(context.config.get("seed", 0), seed) % 2**30
         self.lines: list[Line] | None = None
         self.seconds, self._since = 0.0, 0.0
         self._env_steps = 0
