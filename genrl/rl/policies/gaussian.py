@@ -23,7 +23,7 @@ class GaussianPolicy(StochasticPolicy):
         activation: between them.
         std: ``free``, one number for each of the action's, or ``state``, computed from the state.
         initial_log_std: log σ at the start; with ``sde`` of each weight of the exploration, whose
-            noise adds up over the last hidden layer (-2 suits 64 units).
+            noise adds up over the last hidden layer.
         sde: generalized state-dependent exploration: noise is a function of the state.
         sde_period: steps that this function is kept; 0 for a whole episode.
 
