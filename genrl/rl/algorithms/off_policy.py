@@ -152,7 +152,7 @@ class OffPolicyAlgorithm(Algorithm):
     def draw(self, interaction: Interaction) -> Replay:
         """A batch with the rewards in force and normalized observations."""
         schedule = self.schedule
-        length = schedule.sequence_length if self.policy.memory_size else 1
+        length = schedule.sequence_length if self.policy.is_recurrent else 1
         sample = self.buffer.sample(
             schedule.batch_size,
             self.gamma,
@@ -190,7 +190,7 @@ class OffPolicyAlgorithm(Algorithm):
     def tell(self, errors: Tensor) -> None:
         """Hand the absolute TD errors of the drawn examples to a prioritized buffer."""
         count = len(self._drawn)
-        length = self.schedule.sequence_length if self.policy.memory_size else 1
+        length = self.schedule.sequence_length if self.policy.is_recurrent else 1
         own = errors[: length * count].view(length, count)
         self.buffer.update_priorities(self._drawn, own.mean(0))
 

@@ -116,7 +116,7 @@ class OnPolicyAlgorithm(Algorithm):
             steps.reward, values, next_values, steps.terminated, steps.truncated, self.gamma
         )
         batch = OnPolicyBatch(steps, features, advantages, returns, values, log_prob, rollout.valid)
-        return batch if self.policy.memory_size else _flat(batch)
+        return batch if self.policy.is_recurrent else _flat(batch)
 
     @abc.abstractmethod
     def update(self, batch: OnPolicyBatch, interaction: Interaction) -> Metrics:

@@ -17,7 +17,7 @@ from genrl.rl.policies.base import StochasticPolicy
 def current(policy: StochasticPolicy, batch: OnPolicyBatch) -> tuple[Tensor, Distribution]:
     """Features and distributions under the policy's present weights."""
     features = batch.features
-    if policy.memory_size:
+    if policy.is_recurrent:
         steps = batch.steps
         features, _ = policy.encode(steps.obs, steps.start, steps.memory[0])
     return features, policy(features)

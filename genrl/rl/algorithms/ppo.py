@@ -100,7 +100,7 @@ class PPO(OnPolicyAlgorithm):
     def loss(self, batch: OnPolicyBatch, clip: float) -> tuple[Tensor, list[Tensor]]:
         """The loss of a (mini)batch, and its parts: policy, value, entropy, KL, share clipped."""
         features = batch.features
-        if self.policy.memory_size:
+        if self.policy.is_recurrent:
             steps = batch.steps
             features, _ = self.policy.encode(steps.obs, steps.start, steps.memory[0])
         distribution = self.policy(features)
@@ -112,7 +112,7 @@ class PPO(OnPolicyAlgorithm):
         values = self.critic(features)
         fields = [log_prob, entropy, values, batch.log_prob, batch.values, batch.returns]
         advantages = batch.advantages
-        if self.policy.memory_size and not bool(batch.valid.all()):
+        if self.policy.is_recurrent and not bool(batch.valid.all()):
             fields = [field[batch.valid] for field in fields]
             advantages = advantages[batch.valid]
         log_prob, entropy, values, old_log_prob, old_values, returns = fields
@@ -145,7 +145,7 @@ class PPO(OnPolicyAlgorithm):
         self, batch: OnPolicyBatch, generator: torch.Generator
     ) -> "list[OnPolicyBatch]":
         """Random minibatches that cover the rollout once."""
-        has_memory = self.policy.memory_size > 0
+        has_memory = self.policy.is_recurrent
         time, count = (batch.log_prob.shape[0], batch.log_prob.shape[-1])
         size = max(1, self.batch_size // time) if has_memory else self.batch_size
         order = torch.randperm(count, generator=generator)
