@@ -170,10 +170,14 @@ class OffPolicyAlgorithm(Algorithm):
             discount = torch.cat([discount, self.gamma * (~joined.terminated).float()])
             weight = torch.cat([weight, torch.ones(len(joined))])
         steps = interaction.normalizer.steps(mixed)
-        features, following = self.policy.encode_transitions(steps)
         action = self.spec.encode_action(self.spec.clip(steps.action))
-        if length == 1:
+        if not self.policy.is_recurrent:
+            features, following = self.policy.encode_transitions(steps)
             return Replay(features, following, action, steps.reward, discount, weight)
+        if length == 1:  # single examples are sequences of one step, not one sequence
+            features, following = self.policy.encode_transitions(steps.map(lambda f: f[None]))
+            return Replay(features[0], following[0], action, steps.reward, discount, weight)
+        features, following = self.policy.encode_transitions(steps)
         return Replay(
             features.flatten(0, 1),
             following.flatten(0, 1),

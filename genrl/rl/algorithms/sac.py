@@ -87,6 +87,11 @@ class SAC(OffPolicyAlgorithm):
                 f"sac needs continuous actions, but those of {parts.spec.env_id} are discrete: "
                 "take algorithm=ppo"
             )
+        if not self.policy(torch.zeros(1, self.policy.num_features)).has_rsample:
+            raise ConfigurationError(
+                f"sac needs samples that carry gradients, which {type(self.policy).__name__} does "
+                "not give: take policy=tanh_gaussian"
+            )
         self.target_entropy = -parts.spec.action_size if target_entropy is None else target_entropy
         self.target_rate = target_rate
         self.log_alpha = nn.Parameter(torch.tensor(math.log(temperature)))

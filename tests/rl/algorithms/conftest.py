@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from genrl.rl.advantages import advantages
 from genrl.rl.agent import Agent
 from genrl.rl.algorithms import Algorithm, Parts, algorithms
+from genrl.rl.buffers import buffers
 from genrl.rl.critics import critics
 from genrl.rl.policies import policies
 from genrl.rl.rewards import RewardSource
@@ -79,12 +80,14 @@ def make_agent() -> Callable[..., Agent]:
         torch.manual_seed(seed)
         chosen = {**algorithms.get(algorithm["name"]).defaults(spec), **choices}
         policy = policies.build(chosen["policy"], spec)
-        critic = estimator = None
+        critic = estimator = buffer = None
         if "critic" in chosen:
             critic = critics.build(chosen["critic"], spec, policy.num_features)
         if "advantage" in chosen:
             estimator = advantages.build(chosen["advantage"])
-        parts = Parts(spec, policy, critic, estimator, None, gamma)
+        if "buffer" in chosen:
+            buffer = buffers.build({"capacity": 20_000, **chosen["buffer"]})
+        parts = Parts(spec, policy, critic, estimator, buffer, gamma)
         built: Algorithm = algorithms.build(algorithm, parts)
         return Agent(
             built,
