@@ -3,7 +3,6 @@
 import contextlib
 import io
 import os
-import re
 import shutil
 import sys
 from collections.abc import Sequence
@@ -19,16 +18,10 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from genrl.config import (
-    config_names,
-    explain,
-    plain,
-    register_configs,
-    root_config,
-    top_level,
-    unknown_word,
-)
+from genrl.complaints import check_words, explain
+from genrl.config import plain, register_configs, root_config
 from genrl.listing import describe_all, describe_component, describe_kind
+from genrl.options import config_names
 from genrl.registry import ConfigurationError, plain_reason, suggest
 
 
@@ -38,7 +31,7 @@ def train(words: list[str]) -> None:
         raise ConfigurationError("write +experiment=... (with the plus)")
     register_configs()
     _check_flags(words)
-    _check_options(words)
+    check_words(words, config_names())
     # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back inside the task.
     original = sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"
@@ -100,25 +93,6 @@ def _check_flags(words: Sequence[str]) -> None:
             raise
         reason = complaint.getvalue().splitlines()[-1].partition("error: ")[2]
         raise ConfigurationError(f"{reason} (genrl train --help shows examples)") from error
-
-
-def _check_options(words: Sequence[str]) -> None:
-    """Find a misspelt option before Hydra composes, to say it in one line with the nearest name."""
-    names = config_names()
-    known_words = [*top_level(names), "hydra"]
-    for word in words:
-        added = re.match(r"\++(\w+)", word)
-        if added and added[1] not in known_words:
-            raise ConfigurationError(unknown_word(added[1], names))
-        match = re.fullmatch(r"\+?([\w]+)(?:@[\w.]+)?=([\w,./-]+)", word)
-        if match and match[1] in names:
-            for option in match[2].split(","):
-                if option not in names[match[1]]:
-                    kind, known = match[1], names[match[1]]
-                    raise ConfigurationError(
-                        f"no {kind} is called '{option}'.{suggest(option, known)} "
-                        f"Available: {', '.join(known)}"
-                    )
 
 
 def resume(words: list[str]) -> None:

@@ -2,21 +2,34 @@
 
 import inspect
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
+from torch import Tensor
 
 from genrl.callbacks import RunContext
-from genrl.diffusion import CosineSchedule, Parts, UniformTimeGrid
+from genrl.diffusion import CosineSchedule, Denoiser, Parts, UniformTimeGrid
+from genrl.diffusion.building import build_denoiser
 from genrl.diffusion.guidance.base import Guidance
 from genrl.diffusion.schedules import NoiseSchedule
 from genrl.diffusion.time_grids import TimeGrid
 from genrl.diffusion.time_samplers.base import TimeSampler
 from genrl.diffusion.weightings.base import Weighting
+from genrl.imitation.cloning import Cloning
+from genrl.imitation.demonstrations import Demonstration, Demonstrations
+from genrl.imitation.losses import BC, ImitationParts
 from genrl.plugins import components
 from genrl.registry import ConfigurationError, registries
+from genrl.rl.advantages import advantages
+from genrl.rl.algorithms import Algorithm
+from genrl.rl.algorithms import Parts as AgentParts
+from genrl.rl.buffers import buffers
+from genrl.rl.critics import critics
+from genrl.rl.policies import policies
 from genrl.rl.spec import EnvSpec
 from genrl.run_folder import RunFolder
 from genrl.typing import DataSpec
@@ -34,6 +47,9 @@ NEEDS_FILES = {
     ("data", "image_folder"),
     ("feature", "inception"),
 }
+NEEDS_DISCRETE = {("policy", "categorical")}
+PENDULUM = EnvSpec("Pendulum-v1", 3, 1, False, (-2.0,), (2.0,), 200)
+DISCRETE = EnvSpec("CartPole-v1", 4, 2, True, (), (), 500)
 # Parameters that have no sensible default.
 REQUIRED = {
     ("data", "image_folder"): {"root": "nowhere"},
@@ -44,17 +60,23 @@ REQUIRED = {
 }
 
 
-def collaborators(component: type, folder: Path) -> list[Any]:
+def collaborators(kind: str, name: str, component: type, folder: Path) -> list[Any]:
     """One object for each positional argument without a default, by its annotation."""
+    spec = DISCRETE if (kind, name) in NEEDS_DISCRETE else PENDULUM
     schedule = CosineSchedule()
-    known: dict[Any, Any] = {
-        NoiseSchedule: schedule,
-        TimeGrid: UniformTimeGrid(schedule),
-        DataSpec: DataSpec((1, 8, 8), 10),
-        int: 10,
-        EnvSpec: EnvSpec("Pendulum-v1", 3, 1, False, (-2.0,), (2.0,), 200),
-        RunContext: RunContext(RunFolder(folder), {}, lambda *_: None),
-        Parts: Parts(
+
+    def of_agent() -> AgentParts:
+        assert issubclass(component, Algorithm)
+        return agent_parts(component, spec)
+
+    known: dict[Any, Callable[[], Any]] = {
+        NoiseSchedule: lambda: schedule,
+        TimeGrid: lambda: UniformTimeGrid(schedule),
+        DataSpec: lambda: DataSpec((1, 8, 8), 10),
+        int: lambda: 10,
+        EnvSpec: lambda: spec,
+        RunContext: lambda: RunContext(RunFolder(folder), {}, lambda *_: None),
+        Parts: lambda: Parts(
             schedule=schedule,
             weighting=typing.cast(Weighting, None),
             time_sampler=typing.cast(TimeSampler, None),
@@ -62,15 +84,49 @@ def collaborators(component: type, folder: Path) -> list[Any]:
             guidance=typing.cast(Guidance, None),
             num_classes=10,
         ),
+        AgentParts: of_agent,
+        ImitationParts: lambda: imitation_parts(spec),
     }
     constructor = component.__init__  # type: ignore[misc]
     hints = typing.get_type_hints(constructor)
-    return [
-        known[hints[argument.name]]
+    found = [
+        known[hints[argument.name]]()
         for argument in list(inspect.signature(constructor).parameters.values())[1:]
         if argument.kind is inspect.Parameter.POSITIONAL_OR_KEYWORD
         and argument.default is inspect.Parameter.empty
     ]
+    if component is Cloning:  # its loss may be left out, but only to be told that it is missing
+        found.append(BC(imitation_parts(spec)))
+    return found
+
+
+def agent_parts(algorithm: type[Algorithm], spec: EnvSpec) -> AgentParts:
+    """The components that an algorithm takes by itself."""
+    chosen = algorithm.defaults(spec)
+    policy = policies.build(chosen["policy"], spec)
+    size = getattr(policy, "num_features", spec.obs_size)
+    return AgentParts(
+        spec,
+        policy,
+        critics.build(chosen["critic"], spec, size) if "critic" in chosen else None,
+        advantages.build(chosen["advantage"]) if "advantage" in chosen else None,
+        buffers.build(chosen["buffer"]) if "buffer" in chosen else None,
+    )
+
+
+def imitation_parts(spec: EnvSpec) -> ImitationParts:
+    """Two short episodes of nobody, and an expert who does nothing."""
+    obs, action = torch.zeros(5, spec.obs_size), torch.zeros(4, spec.action_size)
+    episode = Demonstration(obs, action, torch.zeros(4), terminated=False)
+
+    def make_denoiser(data: DataSpec) -> Denoiser:
+        network = {"name": "mlp", "features": 8}
+        return build_denoiser(data, network=network, schedule="cosine", parameterization="eps")
+
+    def expert(obs: Tensor) -> Tensor:
+        return torch.zeros(len(obs), spec.action_size)
+
+    return ImitationParts(spec, Demonstrations([episode] * 2, "nobody"), make_denoiser, expert)
 
 
 def test_there_are_components_of_every_kind() -> None:
@@ -134,7 +190,7 @@ def test_schema_holds_the_constructors_defaults(kind: str, name: str, component:
 def test_builds_from_its_name_and_from_its_saved_defaults(
     kind: str, name: str, component: type, tmp_path: Path
 ) -> None:
-    arguments = collaborators(component, tmp_path)
+    arguments = collaborators(kind, name, component, tmp_path)
     registry, required = registries()[kind], REQUIRED.get((kind, name), {})
     saved = OmegaConf.to_container(OmegaConf.structured(registry.schema(name)))
     assert isinstance(saved, dict)

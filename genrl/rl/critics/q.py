@@ -7,7 +7,7 @@ from genrl.rl.spec import EnvSpec
 
 
 @critics.register("q")
-class SingleQCritic(ScalarQCritic):
+class QPerceptron(ScalarQCritic):
     """One action value Q(s, a) by a perceptron; its target is r + γ Q(s', a').
 
     Args:

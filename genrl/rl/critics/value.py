@@ -8,7 +8,7 @@ from genrl.rl.spec import EnvSpec
 
 
 @critics.register("value")
-class PerceptronValue(ValueCritic):
+class ValuePerceptron(ValueCritic):
     """State values V(s) by a perceptron with orthogonal initial weights.
 
     Args:

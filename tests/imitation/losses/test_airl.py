@@ -11,7 +11,7 @@ from genrl.imitation.losses.airl import AIRL
 from genrl.rl.advantages import GAE
 from genrl.rl.algorithms import PPO, SAC, Parts
 from genrl.rl.buffers import ReplayBuffer
-from genrl.rl.critics import PerceptronValue, TwinQCritic
+from genrl.rl.critics import TwinQCritic, ValuePerceptron
 from genrl.rl.normalization import ObservationNormalizer
 from genrl.rl.policies import GaussianPolicy, TanhGaussianPolicy
 from genrl.rl.spec import EnvSpec
@@ -30,7 +30,7 @@ def model(build: Build) -> AIRL:
 
 def make_ppo(spec: EnvSpec) -> PPO:
     policy = GaussianPolicy(spec)
-    return PPO(Parts(spec, policy, PerceptronValue(spec, policy.num_features), GAE()))
+    return PPO(Parts(spec, policy, ValuePerceptron(spec, policy.num_features), GAE()))
 
 
 def test_the_probability_is_exp_f_over_exp_f_plus_the_policy(model: AIRL, draw: Draw) -> None:

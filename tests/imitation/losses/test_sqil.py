@@ -11,7 +11,7 @@ from genrl.registry import ConfigurationError
 from genrl.rl.advantages import GAE
 from genrl.rl.algorithms import PPO, SAC, Parts
 from genrl.rl.buffers import ReplayBuffer
-from genrl.rl.critics import PerceptronValue, TwinQCritic
+from genrl.rl.critics import TwinQCritic, ValuePerceptron
 from genrl.rl.normalization import ObservationNormalizer
 from genrl.rl.policies import GaussianPolicy, TanhGaussianPolicy
 from genrl.rl.spec import EnvSpec
@@ -52,7 +52,7 @@ def test_demonstrations_are_drawn_uniformly(build: Build, draw: Draw) -> None:
 
 def test_an_on_policy_algorithm_is_refused_with_the_way_out(build: Build, spec: EnvSpec) -> None:
     policy = GaussianPolicy(spec)
-    algorithm = PPO(Parts(spec, policy, PerceptronValue(spec, policy.num_features), GAE()))
+    algorithm = PPO(Parts(spec, policy, ValuePerceptron(spec, policy.num_features), GAE()))
     with pytest.raises(ConfigurationError, match=r"PPO has none: take .* algorithm=sac"):
         build("sqil").attach(algorithm, ObservationNormalizer(3, is_active=False))
 

@@ -5,7 +5,7 @@ import torch
 
 from genrl.rl.algorithms.on_policy import OnPolicyBatch
 from genrl.rl.algorithms.policy_gradient import entropy_term, fit_values, valid_only
-from genrl.rl.critics import PerceptronValue
+from genrl.rl.critics import ValuePerceptron
 from genrl.rl.distributions.categorical import Categorical
 from genrl.rl.spec import EnvSpec
 from genrl.rl.transitions import simple_transitions
@@ -72,7 +72,7 @@ def test_fit_values_finds_the_regression() -> None:
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     spec = EnvSpec("test", 2, 1)
-    critic = PerceptronValue(spec, 2, features=())
+    critic = ValuePerceptron(spec, 2, features=())
     features = torch.randn(256, 2, generator=generator)
     returns = 3 * features[:, 0] - features[:, 1] + 2
     optimizer = torch.optim.Adam(critic.parameters(), lr=0.1)

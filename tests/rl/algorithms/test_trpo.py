@@ -15,7 +15,7 @@ from genrl.rl.agent import Agent
 from genrl.rl.algorithms import TRPO, Parts, algorithms
 from genrl.rl.algorithms.natural_gradient import flat_gradient, flat_values
 from genrl.rl.algorithms.on_policy import OnPolicyBatch
-from genrl.rl.critics import PerceptronValue
+from genrl.rl.critics import ValuePerceptron
 from genrl.rl.distributions.categorical import Categorical
 from genrl.rl.distributions.diag_gaussian import DiagGaussian
 from genrl.rl.policies import GaussianPolicy, policies
@@ -64,7 +64,7 @@ def random_batch(policy: StochasticPolicy, size: int = 200, seed: int = 0) -> On
 
 def trpo(policy: StochasticPolicy, **settings: Any) -> TRPO:
     spec = policy.spec
-    return TRPO(Parts(spec, policy, PerceptronValue(spec, spec.obs_size), GAE()), **settings)
+    return TRPO(Parts(spec, policy, ValuePerceptron(spec, spec.obs_size), GAE()), **settings)
 
 
 def mean_kl(old: StochasticPolicy, new: StochasticPolicy, obs: torch.Tensor) -> float:
@@ -244,7 +244,7 @@ def test_says_which_policy_it_cannot_take() -> None:
 )
 def test_refuses_numbers_out_of_range(parameter: str, value: float, message: str) -> None:
     policy = GaussianPolicy(SPEC)
-    parts = Parts(SPEC, policy, PerceptronValue(SPEC, 4), GAE())
+    parts = Parts(SPEC, policy, ValuePerceptron(SPEC, 4), GAE())
     with pytest.raises(ConfigurationError, match=message):
         algorithms.build({"name": "trpo", parameter: value}, parts)
 

@@ -1,0 +1,27 @@
+"""What can be chosen for each config group: registered components and YAML files."""
+
+import importlib.resources
+from importlib.resources.abc import Traversable
+
+from genrl.plugins import load_components
+from genrl.registry import registries
+
+
+def config_names() -> dict[str, list[str]]:
+    """The options of every config group: registered components and YAML files, plugins included."""
+    names = {kind: set(registry.names()) for kind, registry in registries().items()}
+    for group, files in yaml_files().items():
+        names.setdefault(group, set()).update(file.name.removesuffix(".yaml") for file in files)
+    return {group: sorted(options) for group, options in names.items()}
+
+
+def yaml_files() -> dict[str, list[Traversable]]:
+    """The YAML files of every config group, those of Hydra itself left out."""
+    files: dict[str, list[Traversable]] = {}
+    packages = ["genrl.conf", *(p.config_package for p in load_components() if p.config_package)]
+    for package in packages:
+        for group in importlib.resources.files(package).iterdir():
+            if group.is_dir() and group.name not in ("hydra", "__pycache__"):
+                chosen = [file for file in group.iterdir() if file.name.endswith(".yaml")]
+                files.setdefault(group.name, []).extend(chosen)
+    return files
