@@ -95,6 +95,8 @@ def equal(left: Any, right: Any, path: str = "") -> str | None:
     if isinstance(left, list | tuple):
         if len(left) != len(right):
             return path
-        found = (equal(a, b, f"{path}[{i}]") for i, (a, b) in enumerate(zip(left, right)))
+        found = (
+            equal(a, b, f"{path}[{i}]") for i, (a, b) in enumerate(zip(left, right, strict=True))
+        )
         return next((where for where in found if where is not None), None)
     return None if left == right else path
