@@ -182,9 +182,8 @@ def test_minibatches_cover_each_step_once(
     algorithm = ppo_of(agent)
     batch = prepared(agent, 10)
     number = torch.arange(70.0).view(batch.log_prob.shape)
-    stamped = {
-        name: number for name in ("advantages", "returns", "values", "log_prob")
-    }  # a minibatch must keep the fields of a step together
+    # A minibatch must keep the fields of a step together.
+    stamped = dict.fromkeys(("advantages", "returns", "values", "log_prob"), number)
     action = number.to(torch.int64)
     batch = dataclasses.replace(
         batch, **stamped, steps=dataclasses.replace(batch.steps, action=action)
@@ -364,7 +363,7 @@ def test_refuses_parts_that_it_cannot_use() -> None:
         PPO(Parts(spec, policy, critics.build({"name": "twin_q"}, spec, 2), GAE()))
     with pytest.raises(ConfigurationError, match="advantage=gae"):
         PPO(Parts(spec, policy, value))
-    with pytest.raises(ConfigurationError, match="gamma must lie between 0 and 1, not 1.5"):
+    with pytest.raises(ConfigurationError, match="gamma must lie between 0 and 1"):
         PPO(Parts(spec, policy, value, GAE(), gamma=1.5))
 
 
