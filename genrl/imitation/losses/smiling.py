@@ -79,7 +79,7 @@ class SMILING(RewardModel):
         t_max: float = 0.98,
         spacing: Literal["time", "log_snr"] = "time",
         expert_updates: int = 3000,
-        updates_per_step: float = 0.5,
+        updates_per_step: float = 0.2,
         batch_size: int = 256,
         learning_rate: float = 1e-3,
         history: int = 1_000_000,
