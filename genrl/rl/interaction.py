@@ -103,7 +103,8 @@ class Interaction:
         fresh = Rollout.join(self._seen)
         metrics = self.reward.update(fresh.flat(), self.generator)
         if self.scaler.is_active:
-            self.scaler.update(self.reward.reward(fresh.steps), fresh.steps.done)
+            rewards = self.reward.reward(fresh.steps)
+            self.scaler.update(rewards, fresh.steps.done, fresh.valid)
         return {**metrics, **self.reward.diagnose(fresh)}
 
     def finish(self) -> Metrics:

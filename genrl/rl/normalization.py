@@ -117,16 +117,24 @@ class RewardScaler(nn.Module):
         self.moments = RunningMoments()
         self.register_buffer("returns", torch.zeros(num_envs, dtype=torch.float64))
 
-    def update(self, reward: Tensor, done: Tensor) -> None:
-        """Follow rewards of shape (time, env)."""
+    def update(self, reward: Tensor, done: Tensor, valid: Tensor | None = None) -> None:
+        """Follow rewards of shape (time, env).
+
+        Args:
+            reward: (time, env).
+            done: whether an episode ended.
+            valid: False for dead transitions, which do not count; None where there are none.
+        """
         if not self.is_active:
             return
+        valid = torch.ones_like(done) if valid is None else valid
         seen = []
-        for row, ended in zip(reward.double(), done, strict=True):
-            self.returns.mul_(self.gamma).add_(row)
+        for row, ended, is_real in zip(reward.double(), done, valid, strict=True):
+            # After its end, an environment's return is zero, and stays so in a dead transition.
+            self.returns.mul_(self.gamma).add_(row.masked_fill(~is_real, 0.0))
             seen.append(self.returns.clone())
             self.returns[ended] = 0.0
-        self.moments.update(torch.stack(seen).flatten())
+        self.moments.update(torch.stack(seen)[valid])
 
     def forward(self, reward: Tensor) -> Tensor:
         """Scaled rewards of any shape."""
