@@ -14,7 +14,7 @@ from genrl.rl.agent import Actor
 from genrl.rl.spec import EnvSpec
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config
-from genrl.tasks.build_agent import build_actor, build_agent, build_environment
+from genrl.tasks.build_agent import build_actor, build_agent, build_environment, resolved
 from genrl.tasks.fit import Announcer, build_followers, build_trainer, fit
 
 
@@ -73,6 +73,7 @@ def train_agent(config: Config, path: Path) -> RunFolder:
     """
     if config["expert"] is not None:
         config = {**config, "expert": str(Path(config["expert"]).resolve())}
+    config = resolved(config)
     folder = RunFolder(path)
     _fit(config, folder, is_new=True)
     return folder

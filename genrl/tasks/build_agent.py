@@ -98,6 +98,12 @@ def algorithm_choice(config: Config) -> Config:
     return chosen
 
 
+def resolved(config: Config) -> Config:
+    """The config with the algorithm and the components that its run really takes."""
+    config = {**config, "algorithm": algorithm_choice(config)}
+    return {**config, **choices(config, build_environment(config).spec)}
+
+
 def build_policy(config: Config, spec: EnvSpec) -> Policy:
     """The policy; its weights are a function of the seed."""
     torch.manual_seed(config["seed"])
