@@ -4,7 +4,7 @@
 
 g is the reward, h a potential that may absorb what depends on the dynamics; of a terminal state
 h is 0. Shaping by a potential changes no optimal policy (Ng, Harada & Russell 1999). At the optimum
-exp f / (exp f + π) is right about every step and f is the expert's advantage. The paid logit
+exp f / (exp f + π) is right about every step and f is the expert's advantage. The logit
 f - log π contains the policy's entropy bonus.
 
 log π is known under on-policy algorithms, for policies without memory. Elsewhere the logit is f
@@ -33,7 +33,8 @@ class AIRL(AdversarialReward):
     Args:
         parts: needs demonstrations.
         inputs: what g sees.
-        sign: of the logit's reward; the paper's is unbiased.
+        sign: of the logit's reward. The paper's is unbiased; where failing ends an episode it
+            rewards failing at once as soon as the discriminator wins.
         gamma: discount of the potential, in [0, 1]; the algorithm's.
         hidden: sizes of the hidden layers of g and h.
         activation: of the hidden layers.
@@ -57,13 +58,13 @@ class AIRL(AdversarialReward):
         parts: ImitationParts,
         *,
         inputs: Inputs = "state_action",
-        sign: Sign = "unbiased",
+        sign: Sign = "positive",
         gamma: float = 0.99,
         hidden: tuple[int, ...] = (64, 64),
         activation: Activation = "tanh",
         learning_rate: float = 3e-4,
         batch_size: int = 256,
-        updates_per_step: float = 0.02,
+        updates_per_step: float = 0.1,
         history: int = 4096,
         spectral_norm: bool = False,
         limit: float = 20.0,

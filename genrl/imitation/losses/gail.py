@@ -25,6 +25,9 @@ from genrl.rl.transitions import Transitions
 class GAIL(AdversarialReward):
     """Reward of being taken for the expert by a discriminator.
 
+    The defaults serve on-policy algorithms. Off-policy ones want a smoother discriminator of all
+    that was done: activation relu, learning_rate 1e-3, gradient_penalty 10, history 200000.
+
     Args:
         parts: needs demonstrations.
         inputs: what the discriminator sees.
@@ -56,7 +59,7 @@ class GAIL(AdversarialReward):
         activation: Activation = "tanh",
         learning_rate: float = 3e-4,
         batch_size: int = 256,
-        updates_per_step: float = 0.02,
+        updates_per_step: float = 0.1,
         history: int = 4096,
         gradient_penalty: float = 1.0,
         spectral_norm: bool = False,

@@ -23,7 +23,7 @@ Draw = Callable[..., Transitions]
 
 @pytest.fixture
 def model(build: Build) -> AIRL:
-    built = build("airl", gamma=0.9)
+    built = build("airl", gamma=0.9, sign="unbiased")
     assert isinstance(built, AIRL)
     return built
 
