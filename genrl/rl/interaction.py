@@ -4,6 +4,7 @@ Every random number of iteration k comes from a generator seeded by (seed, k): a
 an uninterrupted one without storing the state of a generator.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,8 @@ class Interaction:
 
     def relabel(self, steps: Transitions) -> Transitions:
         """Transitions with the reward source's rewards, scaled, and normalized observations."""
-        reward = self.scaler(self.reward.reward(steps))
-        return self.normalizer.steps(Transitions(**{**vars(steps), "reward": reward}))
+        steps = self.reward.relabel(steps)
+        return self.normalizer.steps(replace(steps, reward=self.scaler(steps.reward)))
 
     def learn_reward(self) -> Metrics:
         """Let the reward source learn from what was collected since the iteration began."""

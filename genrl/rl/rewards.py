@@ -21,6 +21,9 @@ class RewardSource(Protocol):
     def reward(self, steps: Transitions) -> Tensor:
         """Rewards without gradient, of the shape of ``steps``; observations are not normalized."""
 
+    def relabel(self, steps: Transitions) -> Transitions:
+        """Whole rollouts with the rewards in force, for on-policy algorithms."""
+
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         """Learn from what the learner did last: (batch,) transitions, each seen once."""
 
@@ -43,6 +46,10 @@ class EnvironmentReward:
     def reward(self, steps: Transitions) -> Tensor:
         """As it was stored."""
         return steps.reward
+
+    def relabel(self, steps: Transitions) -> Transitions:
+        """As it is."""
+        return steps
 
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         """Nothing is learned."""

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -106,6 +106,10 @@ class RewardModel(ImitationLoss):
     @abc.abstractmethod
     def reward(self, steps: Transitions) -> Tensor:
         """Rewards without gradient, of the leading shape of ``steps``."""
+
+    def relabel(self, steps: Transitions) -> Transitions:
+        """A rollout with the rewards in force, for on-policy algorithms."""
+        return replace(steps, reward=self.reward(steps))
 
     @abc.abstractmethod
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:

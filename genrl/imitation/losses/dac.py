@@ -9,6 +9,8 @@ the learner's would give it away.
 Kostrikov, Agrawal, Dwibedi, Levine & Tompson 2019.
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -17,6 +19,8 @@ from genrl.imitation.discriminator import Discriminator
 from genrl.imitation.losses.adversarial import AdversarialReward
 from genrl.imitation.losses.base import ImitationParts, Inputs, Sign, imitation_losses, inputs_of
 from genrl.networks.perceptron import Activation
+from genrl.rl.algorithms import Algorithm
+from genrl.rl.normalization import ObservationNormalizer
 from genrl.rl.transitions import Transitions
 
 
@@ -66,10 +70,29 @@ class DAC(AdversarialReward):
         if gradient_penalty < 0:
             raise ValueError(f"gradient_penalty must not be negative: {gradient_penalty}")
         self.inputs, self.gradient_penalty = inputs, gradient_penalty
+        self.gamma = 0.99
         self.discriminator = Discriminator(
             self.rows(self.expert), hidden, activation, spectral_norm=spectral_norm
         )
         self.learn_with(self.discriminator, learning_rate)
+
+    def attach(self, algorithm: Algorithm, normalizer: ObservationNormalizer) -> None:
+        """Take the discount."""
+        self.gamma = algorithm.gamma
+
+    def relabel(self, steps: Transitions) -> Transitions:
+        """A rollout with rewards, and with the known return r / (1 - γ) in the absorbing state.
+
+        A replay buffer lets the value of the self-loop converge; an on-policy critic sees the state
+        too seldom, and until it has converged dying seems to cost nothing.
+        """
+        reward, is_idle = self.reward(steps), steps.obs[..., -1] == 1
+        return replace(
+            steps,
+            reward=torch.where(is_idle, reward / max(1 - self.gamma, 1e-3), reward),
+            terminated=steps.terminated | is_idle,
+            truncated=steps.truncated & ~is_idle,
+        )
 
     def rows(self, steps: Transitions) -> Tensor:
         """The inputs; actions as executed, and zero in absorbing states."""
