@@ -21,6 +21,7 @@ from genrl.rl.spec import EnvSpec
 # Episodes, and what the worst of them must earn.
 EXPECTED = {
     "CartPole-v1": (5, 500),
+    "Hopper-v5": (5, 1580),
     "InvertedPendulum-v5": (5, 1000),
     "Pendulum-v1": (20, -360),
 }
