@@ -37,3 +37,18 @@ def test_a_terminated_transition_is_paid_like_any_other(build: Build) -> None:
     steps: Transitions = simple_transitions(obs, obs[:, :2], obs)
     same = simple_transitions(obs, obs[:, :2], obs, terminated=ended)
     assert torch.equal(model.reward(steps), model.reward(same))
+
+
+def test_a_rollout_gets_the_return_of_the_self_loop(build: Build) -> None:
+    """Σ γ^k r = r / (1 - γ): an on-policy critic need not bootstrap the absorbing state."""
+    model = build("dac")
+    model.gamma = 0.9
+    obs = torch.tensor([[0.3, -0.2, 0.0], [0.0, 0.0, 1.0], [0.1, 0.4, 0.0]])
+    cut = torch.tensor([False, True, True])
+    steps = simple_transitions(obs, torch.zeros(3, 2), obs.roll(-1, 0), truncated=cut)
+    paid, relabelled = model.reward(steps), model.relabel(steps)
+    loop = sum(0.9**k * paid[1].item() for k in range(400))
+    torch.testing.assert_close(relabelled.reward[1].item(), loop, rtol=1e-5, atol=0)
+    assert torch.equal(relabelled.reward[[0, 2]], paid[[0, 2]])
+    assert relabelled.terminated.tolist() == [False, True, False]
+    assert relabelled.truncated.tolist() == [False, False, True]
