@@ -58,7 +58,12 @@ RUNS = {
 }
 
 
-@pytest.mark.parametrize("name", RUNS)
+FAST = ("ppo", "sac", "smiling")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in RUNS]
+)
 def test_a_killed_run_ends_like_an_uninterrupted_one(name: str, tmp_path: Path) -> None:
     straight, broken = tmp_path / "straight", tmp_path / "broken"
     words = [*RUNS[name], *SHORT]
