@@ -102,7 +102,14 @@ def _unknown_key(key: str, reason: str, config_names: Mapping[str, list[str]]) -
 
 
 def unknown_word(word: str, config_names: Mapping[str, list[str]]) -> str:
-    """What to say of a word that is neither a config group nor a key of the top level."""
+    """What to say of a word that is neither a config group nor a key of the composed top level."""
+    tasks = [task for task, schema in ROOTS.items() if word in schema.__dataclass_fields__]
+    if tasks:
+        example = {"diffusion": "cfg_distill", "agent": "ppo"}[tasks[0]]
+        return (
+            f"'{word}' is a key of {tasks[0]} runs, which this is not: choose an experiment of "
+            f"that kind, such as +experiment={example}"
+        )
     return f"the config has no key '{word}'.{suggest(word, top_level(config_names))}"
 
 
@@ -117,6 +124,11 @@ def _wrong_value(key: str, cause: BaseException) -> str:
     parent, _, name = key.rpartition(".")
     schema = re.search(r"object_type=(\w+)", str(cause))
     component, _ = _owner(schema[1] if schema else "")
+    if match := re.search(r"In '(tuning/\w+)': \w*KeyError", str(cause)):
+        return (
+            f"{match[1]} sets '{key}', which {parent} '{component}' does not have: leave these "
+            "numbers out with ~tuning"
+        )
     if component is None:
         return f"{plain_reason(cause)} (parameter '{key}')"
     return f"{parent} '{component}': {plain_reason(cause)} (parameter '{name}')"

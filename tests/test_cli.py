@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import mistake, run
 
 from genrl.cli import COMMANDS, main
 from genrl.registry import ConfigurationError
@@ -15,27 +16,6 @@ EXPERIMENT = "+experiment=cfg_distill"
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-
-
-def run(*words: str) -> int:
-    with pytest.raises(SystemExit) as stop:
-        main(list(words))
-    assert isinstance(stop.value.code, int)
-    return stop.value.code
-
-
-def mistake(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line that a wrong command prints; it must leave no file."""
-    before = set(Path().rglob("*"))
-    assert run(*words) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.startswith("genrl: ")
-    assert err.count("\n") == 1
-    assert err.endswith("\n")
-    assert "Traceback" not in err
-    assert set(Path().rglob("*")) == before
-    return err.removeprefix("genrl: ").rstrip("\n")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,10 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, ...]:
         raise ConfigurationError("n and batch_size must be at least 1")
     folder = RunFolder.open(path)
     if is_agent(folder.config()):
+        if options != SampleOptions(seed=options.seed, out=options.out, device=options.device):
+            raise ConfigurationError(
+                f"{path} is an agent's run, of which a video is drawn: only seed= and out= apply"
+            )
         return (film_agent(folder, options.seed, options.out),)
     device = best_device(options.device)
     trained = load_trained_stage(folder, options.stage, device)

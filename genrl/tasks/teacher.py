@@ -10,6 +10,7 @@ from genrl.files import existing
 from genrl.modules import DiffusionModule
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
+from genrl.tasks.agent import is_agent
 from genrl.tasks.build import MODEL_KEYS, Config
 from genrl.typing import DataSpec
 
@@ -65,7 +66,10 @@ def load_teacher(path: Path) -> Teacher:
     """
     existing(path, "run folder or checkpoint")
     if path.is_dir():
-        checkpoint = RunFolder.open(path).load_stage("teacher")
+        folder = RunFolder.open(path)
+        if is_agent(folder.config()):
+            raise ConfigurationError(f"{path} is an agent's run: a teacher is a diffusion model")
+        checkpoint = folder.load_stage("teacher")
     else:
         checkpoint = checkpoints.load(path)
     about = checkpoint["genrl"]

@@ -17,6 +17,7 @@ from genrl.rl.interaction import Interaction
 from genrl.rl.policies.base import Policy, StochasticPolicy
 from genrl.rl.rewards import Metrics
 from genrl.rl.rollout import Rollout
+from genrl.rl.spec import EnvSpec
 from genrl.rl.transitions import Transitions
 
 
@@ -76,6 +77,19 @@ class Schedule:
                 f"iteration_steps={self.iteration_steps} is no multiple of "
                 f"train_every={self.train_every}"
             )
+
+
+def require_continuous_actions(spec: EnvSpec, algorithm: str) -> None:
+    """Refuse discrete actions, which no action value takes a gradient to.
+
+    Raises:
+        ConfigurationError: if they are.
+    """
+    if spec.is_discrete:
+        raise ConfigurationError(
+            f"algorithm '{algorithm}' needs continuous actions, but those of {spec.env_id} are "
+            f"{spec.action_size} discrete ones: take algorithm=ppo"
+        )
 
 
 class OffPolicyAlgorithm(Algorithm):

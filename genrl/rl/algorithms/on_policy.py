@@ -10,7 +10,7 @@ from genrl.registry import ConfigurationError
 from genrl.rl.algorithms.base import Algorithm, Choice, Parts
 from genrl.rl.critics.base import ValueCritic
 from genrl.rl.interaction import Interaction
-from genrl.rl.policies.base import StochasticPolicy
+from genrl.rl.policies.base import StochasticPolicy, has_density
 from genrl.rl.rewards import Metrics
 from genrl.rl.rollout import Rollout
 from genrl.rl.spec import EnvSpec
@@ -58,10 +58,10 @@ class OnPolicyAlgorithm(Algorithm):
 
     def __init__(self, parts: Parts, num_steps: int) -> None:
         super().__init__(parts)
-        if not isinstance(parts.policy, StochasticPolicy):
+        if not isinstance(parts.policy, StochasticPolicy) or not has_density(parts.policy):
             raise ConfigurationError(
                 f"{type(self).__name__} needs a policy with a density, not "
-                f"{type(parts.policy).__name__}: take gaussian, categorical or recurrent"
+                f"{type(parts.policy).__name__}: take policy=gaussian, categorical or recurrent"
             )
         if not isinstance(parts.critic, ValueCritic):
             raise ConfigurationError(

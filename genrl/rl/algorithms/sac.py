@@ -20,6 +20,7 @@ from genrl.rl.algorithms.off_policy import (
     Schedule,
     follow,
     frozen,
+    require_continuous_actions,
 )
 from genrl.rl.algorithms.optimization import Adam
 from genrl.rl.interaction import Interaction
@@ -82,11 +83,7 @@ class SAC(OffPolicyAlgorithm):
                 f"target_rate in (0, 1], not {learning_rate}, {temperature}, {temperature_rate} "
                 f"and {target_rate}"
             )
-        if parts.spec.is_discrete:
-            raise ConfigurationError(
-                f"sac needs continuous actions, but those of {parts.spec.env_id} are discrete: "
-                "take algorithm=ppo"
-            )
+        require_continuous_actions(parts.spec, "sac")
         if not self.policy(torch.zeros(1, self.policy.num_features)).has_rsample:
             raise ConfigurationError(
                 f"sac needs samples that carry gradients, which {type(self.policy).__name__} does "
@@ -103,6 +100,7 @@ class SAC(OffPolicyAlgorithm):
     @classmethod
     def defaults(cls, spec: EnvSpec) -> dict[str, Choice]:
         """A squashed Gaussian, twin critics and uniform replay."""
+        require_continuous_actions(spec, "sac")
         wide = [256, 256]
         return {
             "policy": {"name": "tanh_gaussian", "features": wide, "activation": "relu"},

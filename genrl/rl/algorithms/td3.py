@@ -20,6 +20,7 @@ from genrl.rl.algorithms.off_policy import (
     Schedule,
     follow,
     frozen,
+    require_continuous_actions,
 )
 from genrl.rl.algorithms.optimization import Adam
 from genrl.rl.interaction import Interaction
@@ -109,6 +110,7 @@ class TD3(OffPolicyAlgorithm):
     @classmethod
     def defaults(cls, spec: EnvSpec) -> dict[str, Choice]:
         """A deterministic policy, twin critics and uniform replay."""
+        require_continuous_actions(spec, "td3")
         wide = [256, 256]
         return {
             "policy": {"name": "deterministic", "features": wide, "activation": "relu"},

@@ -13,6 +13,7 @@ class Distribution(abc.ABC):
     """
 
     has_rsample: bool = False
+    has_density: bool = True
 
     @abc.abstractmethod
     def sample(self, generator: torch.Generator | None = None) -> Tensor:

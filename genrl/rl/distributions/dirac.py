@@ -14,6 +14,8 @@ class Dirac(Distribution):
         action: (..., d).
     """
 
+    has_density = False
+
     def __init__(self, action: Tensor) -> None:
         self.action = action
 

@@ -164,3 +164,10 @@ class StochasticPolicy(Policy):
         loss: Tensor = -self(features).log_prob(action.transpose(0, 1)).transpose(0, 1)
         mean: Tensor = (loss * valid).sum(1) / valid.sum(1)
         return mean
+
+
+@torch.no_grad()
+def has_density(policy: StochasticPolicy) -> bool:
+    """Whether its actions have a log-probability."""
+    distribution: Distribution = policy(torch.zeros(1, policy.num_features))
+    return distribution.has_density
