@@ -217,7 +217,7 @@ def test_refuses_what_it_cannot_do() -> None:
     discrete = EnvSpec("pole", 3, 2, True)
     policy = policies.build({"name": "categorical"}, discrete)
     parts = Parts(discrete, policy, critic, None, buffers.build({"name": "replay"}))
-    with pytest.raises(ConfigurationError, match="discrete: take algorithm=ppo"):
+    with pytest.raises(ConfigurationError, match="take algorithm=ppo"):
         SAC(parts)
 
 
