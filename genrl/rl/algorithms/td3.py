@@ -32,7 +32,7 @@ from genrl.rl.spec import EnvSpec
 
 @algorithms.register("td3")
 class TD3(OffPolicyAlgorithm):
-    """Deterministic policy, smoothed pessimistic targets, delayed updates (Fujimoto et al. 2018).
+    """Deterministic policy, smoothed pessimistic targets, delayed updates.
 
     Noise is in units of half the range of an action.
 

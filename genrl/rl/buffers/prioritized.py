@@ -24,7 +24,7 @@ from genrl.rl.transitions import Transitions
 
 @buffers.register("prioritized")
 class PrioritizedBuffer(Buffer):
-    """Draws in proportion to (|TD error| + ε)^α, with weights that correct for it (Schaul 2016).
+    """Draws in proportion to (|TD error| + ε)^α, with weights that correct for it.
 
     Args:
         alpha: α >= 0; 0 is uniform.
