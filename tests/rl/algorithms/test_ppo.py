@@ -224,7 +224,7 @@ def test_minibatches_cover_each_step_once(
 def test_entropy_without_a_closed_form_has_the_right_gradient() -> None:
     spec = EnvSpec("line", 1, 1, False, (-9.0,), (9.0,))
     torch.manual_seed(0)
-    policy = MixturePolicy(spec, components=3, features=()).double()
+    policy = MixturePolicy(spec, components=3, features=())
     critic = critics.build({"name": "value"}, spec, 1)
     algorithm = PPO(Parts(spec, policy, critic, GAE()), entropy_weight=1.0, value_weight=0.0)
     algorithm.double()
