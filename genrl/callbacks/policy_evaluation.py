@@ -28,7 +28,7 @@ from genrl.registry import ConfigurationError
 
 Line = dict[str, Any]
 
-_WITHOUT_STEPS = 10  # evaluations of a run that does not interact with its environments
+_EVALUATIONS = 10  # on the way, where the config does not say how often
 
 
 @callbacks.register("policy_evaluation")
@@ -42,7 +42,7 @@ class PolicyEvaluationCallback(StageCallback[AgentModule]):
     Args:
         context: of the run.
         episodes: in each evaluation.
-        every: steps of environments between two evaluations.
+        every: steps of environments between two evaluations; null: a tenth of the run's.
         seed: of the evaluations; the run's own seed is mixed in.
         videos: whether the final policy is filmed.
         num_envs: environments at a time; each runs its own share of the episodes.
@@ -57,12 +57,14 @@ class PolicyEvaluationCallback(StageCallback[AgentModule]):
         context: RunContext,
         *,
         episodes: int = 10,
-        every: int = 5000,
+        every: int | None = None,
         seed: int = 0,
         videos: bool = True,
         num_envs: int = 10,
         deterministic: bool = True,
     ) -> None:
+        if every is None:
+            every = max(1, context.config["training"]["env_steps"] // _EVALUATIONS)
         for name, value in (("episodes", episodes), ("every", every), ("num_envs", num_envs)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")
@@ -144,7 +146,7 @@ class PolicyEvaluationCallback(StageCallback[AgentModule]):
         if module.agent.env_steps:
             return module.agent.env_steps // self.every > self._env_steps // self.every
         done, total = module.updates, module.total_updates
-        return _WITHOUT_STEPS * done // total > _WITHOUT_STEPS * (done - 1) // total
+        return _EVALUATIONS * done // total > _EVALUATIONS * (done - 1) // total
 
     def _evaluate(self, trainer: Trainer, module: AgentModule) -> None:
         if self._envs is None:
