@@ -64,7 +64,8 @@ class PolicyEvaluationCallback(StageCallback[AgentModule]):
         deterministic: bool = True,
     ) -> None:
         if every is None:
-            every = max(1, context.config["training"]["env_steps"] // _EVALUATIONS)
+            steps = context.config.get("training", {}).get("env_steps", 0)
+            every = max(1, steps // _EVALUATIONS)
         for name, value in (("episodes", episodes), ("every", every), ("num_envs", num_envs)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, not {value}")

@@ -169,5 +169,6 @@ class StochasticPolicy(Policy):
 @torch.no_grad()
 def has_density(policy: StochasticPolicy) -> bool:
     """Whether its actions have a log-probability."""
-    distribution: Distribution = policy(torch.zeros(1, policy.num_features))
+    weight = next(policy.parameters(), torch.zeros(()))
+    distribution: Distribution = policy(weight.new_zeros(1, policy.num_features))
     return distribution.has_density

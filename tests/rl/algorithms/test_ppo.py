@@ -14,7 +14,7 @@ from gymnasium.wrappers import TimeLimit
 from torch import Tensor
 
 from genrl.registry import ConfigurationError
-from genrl.rl.advantages import GAE
+from genrl.rl.advantages import GAE, AdvantageEstimator
 from genrl.rl.agent import Agent
 from genrl.rl.algorithms import PPO, Parts, ppo
 from genrl.rl.algorithms.on_policy import OnPolicyBatch
@@ -404,14 +404,12 @@ def score(agent: Agent, make: Callable[[], gymnasium.Env[Any, Any]]) -> float:
     return total
 
 
-class Ends(GAE):
+class Ends(AdvantageEstimator):
     """A mistake on purpose: what was cut counts as over."""
 
     def __call__(self, *fields: Any) -> tuple[Tensor, Tensor]:
         rewards, values, next_values, terminated, truncated, gamma = fields
-        return super().__call__(
-            rewards, values, next_values, terminated | truncated, truncated, gamma
-        )
+        return GAE(lam=0.0)(rewards, values, next_values, terminated | truncated, truncated, gamma)
 
 
 @pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
@@ -431,7 +429,7 @@ def test_value_of_the_ring(is_wrong: bool, mode: AutoresetMode, make_agent: Make
     linear = {"name": "value", "features": ()}
     agent = make_agent(config, envs, spec, gamma=0.98, critic=linear)
     algorithm = ppo_of(agent)
-    algorithm.advantage = Ends(lam=0.0) if is_wrong else GAE(lam=1.0)
+    algorithm.advantage = Ends() if is_wrong else GAE(lam=1.0)
     agent.interaction.num_iterations = 100
     for _ in range(100):
         agent.iterate()
