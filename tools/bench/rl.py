@@ -153,7 +153,7 @@ def gae(rounds: int) -> Figure:
 def lightning(rounds: int) -> Figure:
     """What `genrl train` costs beyond the agent's own iterations, in CPU time."""
     overrides = [
-        "+experiment=ppo", "env=cartpole", "training.env_steps=16384", "callback@evaluation=none",
+        "+experiment=ppo", "env=cartpole", "training.env_steps=65536", "callback@evaluation=none",
         "callback@progress=none", "callback@checkpoint=none", "env.num_envs=4",
         "algorithm.num_steps=128", "algorithm.batch_size=128", "algorithm.epochs=4",
     ]  # fmt: skip
@@ -161,7 +161,7 @@ def lightning(rounds: int) -> Figure:
     for number in range(rounds + 1):
         agent = agent_of(*overrides)
         started = time.process_time()
-        _iterate(agent, 32)
+        _iterate(agent, 128)
         bare.append(time.process_time() - started)
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             started = time.process_time()
