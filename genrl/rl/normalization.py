@@ -4,6 +4,8 @@ Two batches with counts n, m, means a, b and sums of squared deviations S, T mer
 mean a + (b - a) m / (n + m) and S + T + (b - a)² n m / (n + m) (Chan, Golub & LeVeque 1979).
 """
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -93,8 +95,7 @@ class ObservationNormalizer(nn.Module):
         """Transitions whose observations are normalized."""
         if not self.is_active:
             return steps
-        fields = {**vars(steps), "obs": self(steps.obs), "next_obs": self(steps.next_obs)}
-        return Transitions(**fields)
+        return replace(steps, obs=self(steps.obs), next_obs=self(steps.next_obs))
 
 
 class RewardScaler(nn.Module):

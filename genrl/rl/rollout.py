@@ -135,20 +135,14 @@ class Collector:
             done = terminated | truncated
             valid = ~self.dead
             next_obs = following
-            if done.any():
-                if self.is_same_step:
-                    next_obs = following.clone()
-                    for i in np.flatnonzero(done):
-                        next_obs[i] = torch.from_numpy(
-                            np.asarray(info["final_obs"][i], dtype=np.float32)
-                        )
-                    begun = done
-                else:
-                    begun = self.dead
-                self._count(reward, done, valid, episodes)
-            else:
-                begun = self.dead
-                self._count(reward, None, valid, episodes)
+            if self.is_same_step and done.any():
+                next_obs = following.clone()
+                for i in np.flatnonzero(done):
+                    next_obs[i] = torch.from_numpy(
+                        np.asarray(info["final_obs"][i], dtype=np.float32)
+                    )
+            begun = done if self.is_same_step else self.dead
+            self._count(reward, done, valid, episodes)
             row = (self.obs, action, reward, next_obs, terminated, truncated)
             for column, value in zip(fields, (*row, self.start, memory, valid), strict=True):
                 column.append(value)
@@ -174,16 +168,15 @@ class Collector:
     def _count(
         self,
         reward: NDArray[Any],
-        done: NDArray[np.bool_] | None,
+        done: NDArray[np.bool_],
         valid: NDArray[np.bool_],
         episodes: list[Episode],
     ) -> None:
         self.totals += np.where(valid, reward, 0.0)
         self.lengths += valid
-        if done is not None:
-            for i in np.flatnonzero(done & valid):
-                episodes.append(Episode(float(self.totals[i]), int(self.lengths[i])))
-                self.totals[i], self.lengths[i] = 0.0, 0
+        for i in np.flatnonzero(done & valid):
+            episodes.append(Episode(float(self.totals[i]), int(self.lengths[i])))
+            self.totals[i], self.lengths[i] = 0.0, 0
 
     def state_dict(self) -> dict[str, Any]:
         """Where every episode stands, the environments' own state left out."""

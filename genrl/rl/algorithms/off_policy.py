@@ -4,7 +4,7 @@ import abc
 import contextlib
 import copy
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -18,7 +18,6 @@ from genrl.rl.policies.base import Policy, StochasticPolicy
 from genrl.rl.rewards import Metrics
 from genrl.rl.rollout import Rollout
 from genrl.rl.spec import EnvSpec
-from genrl.rl.transitions import Transitions
 
 
 @dataclass(frozen=True)
@@ -176,7 +175,7 @@ class OffPolicyAlgorithm(Algorithm):
         )
         self._drawn = sample.index
         steps, discount, weight = sample.steps, sample.discount, sample.weight
-        scaled = Transitions(**{**vars(steps), "reward": interaction.scaler(steps.reward)})
+        scaled = replace(steps, reward=interaction.scaler(steps.reward))
         mixed = interaction.reward.mix(scaled, interaction.generator)
         if len(mixed) > len(steps):
             # What was joined are single steps.
