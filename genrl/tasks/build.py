@@ -18,11 +18,11 @@ from genrl.diffusion import (
     SampleDrawer,
     Sampler,
     Stage,
+    building,
 )
 from genrl.diffusion.guidance import guidances
 from genrl.diffusion.ladders import ladders
 from genrl.diffusion.objectives import objectives
-from genrl.diffusion.parameterizations import parameterizations
 from genrl.diffusion.samplers import samplers
 from genrl.diffusion.schedules import schedules
 from genrl.diffusion.thresholding import thresholdings
@@ -31,7 +31,6 @@ from genrl.diffusion.time_samplers import time_samplers
 from genrl.diffusion.weightings import weightings
 from genrl.evaluation.features import Feature, features
 from genrl.modules import DiffusionModule
-from genrl.networks import networks
 from genrl.registry import ConfigurationError
 from genrl.typing import DataSpec
 
@@ -52,9 +51,12 @@ def build_feature(config: Config, data: DataSource) -> Feature:
 def build_denoiser(config: Config, spec: DataSpec) -> Denoiser:
     """Network, schedule and parameterization; weights are a function of the seed."""
     torch.manual_seed(config["seed"])
-    parameterization = parameterizations.build(config["parameterization"])
-    network = networks.build(config["network"], spec, parameterization.num_outputs)
-    denoiser = Denoiser(network, schedules.build(config["schedule"]), parameterization)
+    denoiser = building.build_denoiser(
+        spec,
+        network=config["network"],
+        schedule=config["schedule"],
+        parameterization=config["parameterization"],
+    )
     if config["compile"]:
         denoiser.network.compile()
     return denoiser
