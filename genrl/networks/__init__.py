@@ -1,7 +1,8 @@
 """Networks: what a denoiser, a policy or a critic is made of."""
 
 from genrl.networks.base import Network, networks
+from genrl.networks.diffusers_unet import DiffusersUNet
 from genrl.networks.mlp import MLP
 from genrl.networks.unet import UNet
 
-__all__ = ["MLP", "Network", "UNet", "networks"]
+__all__ = ["MLP", "DiffusersUNet", "Network", "UNet", "networks"]

@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from genrl.networks.timesteps import angle_step
 from genrl.typing import Batch, Condition
 
 
@@ -92,16 +93,9 @@ class ConditionEmbedding(nn.Module):
         Raises:
             ValueError: if a condition is missing, or given to a network that takes none.
         """
-        if (condition is None) != (self.condition is None):
-            raise ValueError(
-                "the network was built without a condition_size, but a condition is given"
-                if self.condition is None
-                else "the network needs a condition vector for each example"
-            )
-        log_snr = log_snr.to(torch.promote_types(log_snr.dtype, torch.float32))
-        angle = torch.atan(torch.exp(-0.5 * log_snr)) * (2000.0 / math.pi)
+        check_condition(self.condition is not None, condition)
         dtype = self.input.weight.dtype
-        hidden = self.input(self.time_features(angle).to(dtype))
+        hidden = self.input(self.time_features(angle_step(log_snr)).to(dtype))
         if w is not None:
             hidden = hidden + self.guidance(self.guidance_features(w).to(dtype))
         if condition is not None and self.condition is not None:
@@ -112,3 +106,17 @@ class ConditionEmbedding(nn.Module):
                 label = torch.full((len(log_snr),), self.num_classes, device=log_snr.device)
             embedding = embedding + self.label(label)
         return embedding
+
+
+def check_condition(takes_condition: bool, condition: Condition | None) -> None:
+    """A condition must be given exactly to networks that take one.
+
+    Raises:
+        ValueError: if not.
+    """
+    if (condition is not None) != takes_condition:
+        raise ValueError(
+            "the network needs a condition vector for each example"
+            if takes_condition
+            else "the network was built without a condition_size, but a condition is given"
+        )

@@ -14,6 +14,7 @@ from torch.nn.functional import silu
 from genrl.networks.base import Network, networks
 from genrl.networks.blocks import AttentionBlock, ResidualBlock, normalization, zeroed
 from genrl.networks.embeddings import ConditionEmbedding
+from genrl.networks.images import check_resolutions
 from genrl.typing import Batch, Condition, Data, DataSpec, Labels
 
 
@@ -142,15 +143,4 @@ def _check(spec: DataSpec, channels: int, channel_multipliers: tuple[int, ...]) 
             "a U-Net needs at least one resolution and one channel at each, not "
             f"channels={channels} with channel_multipliers={list(channel_multipliers)}"
         )
-    if len(spec.shape) != 3:
-        raise ValueError(
-            f"a U-Net needs images (channels, height, width), not data of shape {spec.shape}; "
-            "for vectors choose network=mlp"
-        )
-    divisor = 2 ** (len(channel_multipliers) - 1)
-    if spec.shape[1] % divisor or spec.shape[2] % divisor:
-        raise ValueError(
-            f"images of {spec.shape[1]}x{spec.shape[2]} cannot be halved "
-            f"{len(channel_multipliers) - 1} times; "
-            f"give fewer channel_multipliers or a size that is a multiple of {divisor}"
-        )
+    check_resolutions(spec, "a U-Net", "channel_multipliers", len(channel_multipliers))
