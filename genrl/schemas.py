@@ -36,7 +36,7 @@ class RunConfig:
     parameterization: Any = MISSING
     weighting: Any = MISSING
     time_sampler: Any = MISSING
-    time_grid: Any = MISSING
+    time_grid: Any = None
     sampler: Any = MISSING
     student_sampler: Any = MISSING
     guidance: Any = MISSING

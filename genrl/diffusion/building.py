@@ -1,12 +1,15 @@
-"""A fresh denoiser from the names of its parts, for whoever makes several or makes one by himself:
-tasks, imitation losses, policies."""
+"""A denoiser or a sampler from the names of its parts, for whoever makes several or makes one by
+himself: tasks, imitation losses, policies."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from genrl.diffusion.denoiser import Denoiser
 from genrl.diffusion.parameterizations.base import parameterizations
-from genrl.diffusion.schedules.base import schedules
+from genrl.diffusion.samplers.base import Sampler, samplers
+from genrl.diffusion.schedules.base import NoiseSchedule, schedules
+from genrl.diffusion.time_grids.base import time_grids
 from genrl.networks.base import networks
 from genrl.typing import DataSpec
 
@@ -31,3 +34,26 @@ def build_denoiser(
     return Denoiser(
         networks.build(network, spec, meaning.num_outputs), schedules.build(schedule), meaning
     )
+
+
+def build_sampler(
+    sampler: Choice, schedule: NoiseSchedule, time_grid: Choice | None = None
+) -> Sampler:
+    """A sampler on a time grid; warns where the sampler objects to the combination.
+
+    Args:
+        sampler: as `Registry.build` takes it.
+        schedule: of the noise.
+        time_grid: likewise; None is the sampler's own choice.
+
+    Raises:
+        ConfigurationError: on an unknown name or parameter.
+    """
+    if time_grid is None:
+        name = sampler if isinstance(sampler, str) else sampler["name"]
+        time_grid = samplers.get(name).default_time_grid()
+    built = samplers.build(sampler, schedule, time_grids.build(time_grid, schedule))
+    reason = built.objection()
+    if reason is not None:
+        warnings.warn(f"sampler '{samplers.name_of(type(built))}': {reason}", stacklevel=2)
+    return built

@@ -23,7 +23,6 @@ from genrl.diffusion import (
 from genrl.diffusion.guidance import guidances
 from genrl.diffusion.ladders import ladders
 from genrl.diffusion.objectives import objectives
-from genrl.diffusion.samplers import samplers
 from genrl.diffusion.schedules import schedules
 from genrl.diffusion.thresholding import thresholdings
 from genrl.diffusion.time_grids import time_grids
@@ -35,6 +34,7 @@ from genrl.registry import ConfigurationError
 from genrl.typing import DataSpec
 
 Config = dict[str, Any]
+LADDER_GRID = "uniform"  # the grid of 2 N steps contains that of N
 MODEL_KEYS = ("network", "schedule", "parameterization")
 
 
@@ -63,8 +63,13 @@ def build_denoiser(config: Config, spec: DataSpec) -> Denoiser:
 
 
 def build_sampler(config: Config, schedule: NoiseSchedule, key: str = "sampler") -> Sampler:
-    """The sampler under a key of the config, on the config's time grid."""
-    return samplers.build(config[key], schedule, time_grids.build(config["time_grid"], schedule))
+    """The sampler under a key of the config.
+
+    Where the config names no time grid, a teacher's is the sampler's own choice and a student's the
+    ladder's.
+    """
+    grid = config["time_grid"] or (LADDER_GRID if key == "student_sampler" else None)
+    return building.build_sampler(config[key], schedule, grid)
 
 
 def build_stages(config: Config, *, has_teacher: bool) -> list[Stage]:
@@ -104,7 +109,7 @@ def build_objectives(
         schedule=schedule,
         weighting=weightings.build(config["weighting"], schedule),
         time_sampler=time_samplers.build(config["time_sampler"], schedule),
-        time_grid=time_grids.build(config["time_grid"], schedule),
+        time_grid=time_grids.build(config["time_grid"] or LADDER_GRID, schedule),
         guidance=guidances.build(config["guidance"], num_classes),
         num_classes=num_classes,
     )

@@ -6,7 +6,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.schedules.base import NoiseLevel
+from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
 from genrl.registry import Registry
 from genrl.typing import Data
 
@@ -14,7 +14,7 @@ parameterizations: Registry["Parameterization"] = Registry("parameterization")
 
 
 class Parameterization(abc.ABC):
-    """Reads a prediction off the network's output.
+    """Reads a prediction off the network's output, and back.
 
     ``num_outputs`` is how many output channels the network gives for one channel of data.
     """
@@ -28,3 +28,14 @@ class Parameterization(abc.ABC):
     @abc.abstractmethod
     def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
         """x and ε from the network's output at the noisy z."""
+
+    @abc.abstractmethod
+    def output(self, prediction: Prediction) -> Data:
+        """The inverse: what a network would have to give for this x and ε."""
+
+    def objection(self, schedule: NoiseSchedule) -> str | None:
+        """Why this parameterization makes no sense with a schedule, with the way out; or None.
+
+        `genrl verify` names the combination with this reason instead of measuring it.
+        """
+        return None

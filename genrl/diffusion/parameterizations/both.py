@@ -9,6 +9,8 @@ variance is preserved. ε follows from z = α x + σ ε with the division carrie
 
 from typing import ClassVar
 
+import torch
+
 from genrl.diffusion.parameterizations.base import Parameterization, parameterizations
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseLevel
@@ -31,3 +33,6 @@ class BothParameterization(Parameterization):
         x = (sigma**2 * x_part + alpha * (z - sigma * eps_part)) / norm
         eps = (sigma * z - alpha * sigma * x_part + alpha**2 * eps_part) / norm
         return Prediction(x, eps, level)
+
+    def output(self, prediction: Prediction) -> Data:
+        return torch.cat([prediction.x, prediction.eps], dim=1)

@@ -9,8 +9,9 @@ becomes, with n = σ² + α² s²,
 
     x = (α s² z + σ s √n F) / n,    ε = (σ z - α s √n F) / n,    input z / √n
 
-in which neither α nor σ is divided by. F is -v for data scaled to unit variance. The network sees
-λ, which stands for c_noise = -λ/8. Karras et al. 2022, table 1 and appendix B.6.
+in which neither α nor σ is divided by, and F = (σ x - α s² ε) / (s √n). F is -v for data scaled to
+unit variance. The network sees λ, which stands for c_noise = -λ/8. Karras et al. 2022,
+table 1 and appendix B.6.
 """
 
 from torch import Tensor
@@ -47,6 +48,11 @@ class EdmParameterization(Parameterization):
         scaled = self.sigma_data * norm.rsqrt() * output
         x = self.sigma_data**2 * level.alpha * (z / norm) + level.sigma * scaled
         return Prediction(x, level.sigma * (z / norm) - level.alpha * scaled, level)
+
+    def output(self, prediction: Prediction) -> Data:
+        level, data = prediction.level, self.sigma_data
+        scale = data * self._norm(level).sqrt()
+        return (level.sigma * prediction.x - level.alpha * data**2 * prediction.eps) / scale
 
     def _norm(self, level: NoiseLevel) -> Tensor:
         """n, the variance of z for data of variance s²."""

@@ -21,3 +21,6 @@ class FlowVelocityParameterization(Parameterization):
 
     def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
         return Prediction.from_velocity(output, z, level)
+
+    def output(self, prediction: Prediction) -> Data:
+        return prediction.velocity

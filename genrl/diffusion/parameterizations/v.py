@@ -21,3 +21,6 @@ class VParameterization(Parameterization):
 
     def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
         return Prediction.from_v(output, z, level)
+
+    def output(self, prediction: Prediction) -> Data:
+        return prediction.v

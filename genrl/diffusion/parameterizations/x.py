@@ -21,3 +21,6 @@ class XParameterization(Parameterization):
 
     def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
         return Prediction.from_x(output, z, level)
+
+    def output(self, prediction: Prediction) -> Data:
+        return prediction.x

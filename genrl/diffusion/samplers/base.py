@@ -5,9 +5,9 @@ the last evaluation's x is the result, whatever noise the schedule leaves at t =
 """
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +20,8 @@ from genrl.registry import Registry
 from genrl.typing import Batch, Data
 
 samplers: Registry["Sampler"] = Registry("sampler")
+
+EVEN_IN_LOG_SNR = {"name": "log_snr", "log_snr_min": -10.0, "log_snr_max": 12.0}
 
 Denoise = Callable[[Data, Batch], Prediction]
 
@@ -76,7 +78,7 @@ class Sampler(abc.ABC):
         ValueError: if ``steps < 1``.
 
     ``order`` is the order of convergence to the probability-flow ODE while the sampler adds no
-    noise.
+    noise, on a grid that `TimeGrid.refines`.
     """
 
     order: ClassVar[int] = 1
@@ -87,6 +89,28 @@ class Sampler(abc.ABC):
         self.schedule = schedule
         self.time_grid = time_grid
         self.steps = steps
+
+    @classmethod
+    def default_time_grid(cls) -> Mapping[str, Any] | str:
+        """The grid to take where none is chosen, as `Registry.build` takes it.
+
+        Equal steps in time for first order, which the ladder of distillation needs; in λ above it,
+        from σ̃ = σ/α = 148 (the noisy end of DDPM's table) to 0.0025 (the rounding of 8 bits).
+        """
+        return "uniform" if cls.order == 1 else dict(EVEN_IN_LOG_SNR)
+
+    def objection(self) -> str | None:
+        """Why this sampler makes no sense on its schedule and grid, with the way out; or None.
+
+        `genrl verify` names the combination with this reason instead of measuring it, and
+        `building.build_sampler` warns of it.
+        """
+        if self.order > 1 and not self.time_grid.refines():
+            return (
+                f"order {self.order} needs steps in log-SNR that shrink as they become more, "
+                "which on this schedule they do not: take time_grid=log_snr"
+            )
+        return None
 
     @property
     def is_stochastic(self) -> bool:

@@ -26,9 +26,9 @@ from genrl.typing import Data
 class HeunSampler(ChurnSampler):
     """Second order, two evaluations for each step but the last.
 
-    Made for ``time_grid=karras``, with ``sigma_max=80 sigma_min=0.002`` for a schedule that reaches
-    zero SNR: on the uniform grid the first interval leaps from σ̃ = e^10 to about the number of
-    steps, and few steps end far off.
+    Made for steps that shrink in λ, as its default grid's do, or ``time_grid=karras`` with
+    ``sigma_max=80 sigma_min=0.002``: on the uniform grid of a schedule that reaches zero SNR the
+    first interval leaps from σ̃ = e^10 to about the number of steps, and few steps end far off.
 
     Args:
         s_churn: total amount of churn, shared by the steps; 0 is deterministic.

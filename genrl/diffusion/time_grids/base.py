@@ -2,6 +2,7 @@
 
 import abc
 
+import torch
 from jaxtyping import Float64
 from torch import Tensor
 
@@ -24,6 +25,28 @@ class TimeGrid(abc.ABC):
         Raises:
             ValueError: if ``steps < 1``.
         """
+
+    def objection(self) -> str | None:
+        """Why this grid makes no sense on its schedule, with the way out; None where it does.
+
+        `genrl verify` names the combination with this reason instead of measuring it.
+        """
+        return None
+
+    def refines(self) -> bool:
+        """Whether twice as many steps nearly halve the largest step in λ, as orders above 1 need.
+
+        The last step is left out: it is a prediction. False for a grid without so many steps.
+        """
+        try:
+            coarse, fine = (self._largest_step(steps) for steps in (128, 256))
+        except ValueError:
+            return False
+        return coarse > 1.6 * fine
+
+    @torch.no_grad()
+    def _largest_step(self, steps: int) -> float:
+        return self.schedule.log_snr(self.times(steps)[:-1]).diff().max().item()
 
 
 def require_steps(steps: int) -> None:

@@ -4,9 +4,7 @@ Trained by denoising demonstrated chunks. It represents several ways of acting a
 mean of them would be none. Chi et al. 2023, Diffusion Policy.
 """
 
-from genrl.diffusion.building import build_denoiser
-from genrl.diffusion.samplers.base import samplers
-from genrl.diffusion.time_grids.base import time_grids
+from genrl.diffusion.building import build_denoiser, build_sampler
 from genrl.diffusion.weightings.base import weightings
 from genrl.rl.policies.base import policies
 from genrl.rl.policies.chunks import Chunking, ChunkPolicy
@@ -59,12 +57,11 @@ class DiffusionPolicy(ChunkPolicy):
             schedule=schedule,
             parameterization=parameterization,
         )
-        grid = time_grids.build("uniform", denoiser.schedule)
         super().__init__(
             spec,
             chunking,
             denoiser,
-            samplers.build({"name": sampler, "steps": num_steps}, denoiser.schedule, grid),
+            build_sampler({"name": sampler, "steps": num_steps}, denoiser.schedule),
             weightings.build(weighting, denoiser.schedule),
             average,
         )

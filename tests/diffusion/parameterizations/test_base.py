@@ -16,6 +16,7 @@ from genrl.diffusion.parameterizations import (
     XParameterization,
     parameterizations,
 )
+from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules import (
     CosineSchedule,
     EdmSchedule,
@@ -71,6 +72,18 @@ def test_an_ideal_output_gives_x_and_eps(name: str, family: str) -> None:
     torch.testing.assert_close(prediction.x, x, rtol=0, atol=1e-10)
     torch.testing.assert_close(prediction.eps, eps, rtol=0, atol=1e-10)
     assert prediction.level is level
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", CASES)
+def test_output_is_what_an_ideal_network_gives(name: str, family: str) -> None:
+    parameterization, ideal = CASES[name]
+    log_snr = torch.linspace(-20, 20, 161, dtype=torch.float64)
+    level = level_at(FAMILIES[family], log_snr)
+    generator = torch.Generator().manual_seed(4)
+    x, eps = torch.randn(2, len(log_snr), 4, 3, generator=generator, dtype=torch.float64)
+    output = parameterization.output(Prediction(x, eps, level))
+    torch.testing.assert_close(output, ideal(x, eps, level), rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -16,6 +16,7 @@ from genrl.diffusion.time_grids import (
     KarrasTimeGrid,
     LogSnrTimeGrid,
     QuadraticTimeGrid,
+    TimeGrid,
     UniformTimeGrid,
     time_grids,
 )
@@ -138,3 +139,47 @@ def test_one_karras_step_starts_at_the_top() -> None:
 def test_impossible_ranges_are_refused(wrong: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         KarrasTimeGrid(EdmSchedule(), **wrong)
+
+
+def test_log_snr_between_limits() -> None:
+    schedule = CosineSchedule()
+    times = LogSnrTimeGrid(schedule, log_snr_min=-10.0, log_snr_max=12.0).times(11)
+    log_snr = schedule.log_snr(times)[:-1]
+    expected = torch.arange(-10, 12, 2, dtype=torch.float64)
+    torch.testing.assert_close(log_snr, expected, rtol=0, atol=1e-9)
+    assert times[-1] == 0
+
+
+def test_log_snr_limits_beyond_the_schedule_are_its_ends() -> None:
+    schedule = VdmLinearSchedule()
+    times = LogSnrTimeGrid(schedule, log_snr_min=-30.0, log_snr_max=30.0).times(7)
+    torch.testing.assert_close(times, LogSnrTimeGrid(schedule).times(7), rtol=0, atol=1e-12)
+    with pytest.raises(ValueError, match="must be below"):
+        LogSnrTimeGrid(schedule, log_snr_min=5.0, log_snr_max=-2.0)
+
+
+REFINES = {
+    "uniform": {"edm", "vdm_linear"},
+    "quadratic": {"edm", "linear", "vdm_linear"},
+    "log_snr": set(SCHEDULES),
+    "karras": set(SCHEDULES),
+}
+
+
+@pytest.mark.parametrize("name", REFINES)
+def test_steps_that_shrink_in_log_snr(name: str) -> None:
+    """On cosine and flow a uniform grid begins and ends with steps that halving leaves as long."""
+    found = {
+        key for key, schedule in SCHEDULES.items() if time_grids.build(name, schedule).refines()
+    }
+    assert found == REFINES[name]
+
+
+def test_a_grid_of_few_steps_does_not_refine() -> None:
+    class FixedTimeGrid(TimeGrid):
+        def times(self, steps: int) -> torch.Tensor:
+            if steps != 2:
+                raise ValueError("2 steps only")
+            return torch.tensor([1.0, 0.5, 0.0], dtype=torch.float64)
+
+    assert not FixedTimeGrid(CosineSchedule()).refines()
