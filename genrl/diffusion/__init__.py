@@ -84,6 +84,7 @@ from genrl.diffusion.time_samplers import (
 from genrl.diffusion.transitions import ddim_step, diffuse
 from genrl.diffusion.weightings import (
     EdmWeighting,
+    LearnedUncertaintyWeighting,
     MinSnrWeighting,
     SnrPlusOneWeighting,
     SnrWeighting,
@@ -120,6 +121,7 @@ __all__ = [
     "HeunSampler",
     "KarrasTimeGrid",
     "Ladder",
+    "LearnedUncertaintyWeighting",
     "LinearSchedule",
     "LogSnrTimeGrid",
     "LogitNormalTimeSampler",

@@ -53,6 +53,8 @@ class DiffusionModule(StagedModule):
         needs_teacher = any(objective.needs_teacher for objective in objectives)
         self.teacher = copy.deepcopy(denoiser).requires_grad_(False) if needs_teacher else None
         self.objectives = list(objectives)
+        learned = dict.fromkeys(objective.trainable for objective in objectives)
+        self.learned = nn.ModuleList(part for part in learned if part is not None)
         self.make_optimizer = make_optimizer
         self.seed = seed
         self.warmup_updates, self.gradient_clip = warmup_updates, gradient_clip
@@ -87,8 +89,8 @@ class DiffusionModule(StagedModule):
         return stage.learning_rate * warmup * (1 - step / stage.updates)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """One optimizer over the student."""
-        return self.make_optimizer(self.denoiser.parameters())
+        """One optimizer over the student and what its objectives learn beside it."""
+        return self.make_optimizer([*self.denoiser.parameters(), *self.learned.parameters()])
 
     def on_train_batch_start(self, batch: ExampleBatch, batch_idx: int) -> None:
         """Learning rate and random numbers of this update."""
@@ -131,8 +133,10 @@ class DiffusionModule(StagedModule):
         self.metrics["gradient_norm"] = nn.utils.clip_grad_norm_(self.denoiser.parameters(), limit)
 
     def start_next_stage(self) -> None:
-        """The student becomes the teacher; the optimizer forgets."""
+        """The student becomes the teacher; the optimizer and the objectives forget."""
         if self.teacher is not None:
             self.teacher.load_state_dict(self.denoiser.state_dict())
+        for part in self.learned:
+            part.reset_parameters()  # type: ignore[operator]
         for optimizer in self.trainer.optimizers:
             optimizer.state.clear()

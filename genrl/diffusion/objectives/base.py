@@ -4,7 +4,7 @@ import abc
 from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.guidance.base import Guidance
@@ -60,6 +60,11 @@ class Objective(abc.ABC):
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
 
+    @property
+    def trainable(self) -> nn.Module | None:
+        """What is trained beside the student, with its optimizer."""
+        return self.parts.weighting.trainable
+
     @abc.abstractmethod
     def __call__(
         self,
@@ -89,14 +94,20 @@ def balance_w(weight: Tensor, w: Tensor | None, exponent: float) -> Tensor:
     return weight if w is None or exponent == 0 else weight / (1 + w.abs()) ** exponent
 
 
-def x_loss(prediction: Data, target: Data, weight: Tensor) -> Loss:
+def x_loss(
+    prediction: Data, target: Data, weight: Tensor, log_variance: Tensor | None = None
+) -> Loss:
     """The weighted mean squared error.
 
     Its value is the mean over the batch of weight · mean over the example of (prediction -
-    target)²; the metric ``x_error`` is the same without weight.
+    target)²; the metric ``x_error`` is the same without weight. A weighting's ``log_variance`` u
+    makes it weight · error / e^u + u.
     """
     error = (prediction - target).square().flatten(1).mean(dim=1)
-    return Loss((weight * error).mean(), {"x_error": error.detach().mean()})
+    loss = weight * error
+    if log_variance is not None:
+        loss = loss * torch.exp(-log_variance) + log_variance
+    return Loss(loss.mean(), {"x_error": error.detach().mean()})
 
 
 def uniform_w(w_min: float, w_max: float, batch: int, generator: torch.Generator) -> Batch:

@@ -46,4 +46,5 @@ class DenoisingObjective(Objective):
             chance = torch.rand(len(x), generator=generator, device=generator.device)
             label = label.masked_fill(chance < self.label_dropout, self.parts.num_classes)
         prediction = student(self.parts.schedule.perturb(x, t, noise), t, label)
-        return x_loss(prediction.x, x, self.parts.weighting(t))
+        weighting = self.parts.weighting
+        return x_loss(prediction.x, x, weighting(t), weighting.log_variance(t))

@@ -72,4 +72,4 @@ class GuidedDistillationObjective(Objective):
             target = guided_target(self.parts.guidance, teacher, z, t, label, w)
         prediction = student(z, t, label, w)
         weight = balance_w(self.parts.weighting(t), w, self.w_exponent)
-        return x_loss(prediction.x, target, weight)
+        return x_loss(prediction.x, target, weight, self.parts.weighting.log_variance(t))

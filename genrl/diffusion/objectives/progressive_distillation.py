@@ -104,4 +104,4 @@ class ProgressiveDistillationObjective(Objective):
         t = times[0].to(torch.promote_types(x.dtype, torch.float32))
         prediction = student(z, t, label, w)
         weight = balance_w(self.parts.weighting(t), w, self.w_exponent)
-        return x_loss(prediction.x, target, weight)
+        return x_loss(prediction.x, target, weight, self.parts.weighting.log_variance(t))

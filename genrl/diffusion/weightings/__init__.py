@@ -2,6 +2,7 @@
 
 from genrl.diffusion.weightings.base import Weighting, weightings
 from genrl.diffusion.weightings.edm import EdmWeighting
+from genrl.diffusion.weightings.learned_uncertainty import LearnedUncertaintyWeighting
 from genrl.diffusion.weightings.min_snr import MinSnrWeighting
 from genrl.diffusion.weightings.snr import SnrWeighting
 from genrl.diffusion.weightings.snr_plus_one import SnrPlusOneWeighting
@@ -12,6 +13,7 @@ from genrl.diffusion.weightings.vlb import VlbWeighting
 
 __all__ = [
     "EdmWeighting",
+    "LearnedUncertaintyWeighting",
     "MinSnrWeighting",
     "SnrPlusOneWeighting",
     "SnrWeighting",
