@@ -11,7 +11,6 @@ the same function.
 """
 
 import argparse
-import json
 import tempfile
 import time
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from finished import append, holds, over_seeds, read
 from stable_baselines3 import SAC as PeerSAC
 from stable_baselines3.common.env_util import make_vec_env
 from torch import Tensor
@@ -27,7 +27,6 @@ from torch import Tensor
 from genrl.config import compose
 from genrl.envs import environments
 from genrl.evaluation.policies import evaluate_policy
-from genrl.evaluation.statistics import across_seeds
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import load_agent, train_agent
 
@@ -129,16 +128,11 @@ def table(lines: list[dict[str, Any]]) -> str:
             found = [line for line in lines if (line["task"], line["side"]) == (name, side)]
             if not found:
                 continue
-            summary = across_seeds(
-                [line["returns"] for line in found], rng=np.random.default_rng(0)
-            )
-            spread = summary.interval
-            interval = "" if spread is None else f"[{spread.low:.1f}, {spread.high:.1f}]"
+            score, interval = over_seeds([line["returns"] for line in found])
             bar = "" if task.bar is None or side == "sb3" else f"{task.bar:g}"
             cost = np.mean([line["cpu_seconds"] for line in found])
             rows.append(
-                f"{name:17}{side:7}{len(found):5}{summary.score:9.1f}  {interval:20}"
-                f"{bar:>8}{cost:11.0f}"
+                f"{name:17}{side:7}{len(found):5}{score:9.1f}  {interval:20}{bar:>8}{cost:11.0f}"
             )
     return "\n".join(rows)
 
@@ -161,18 +155,10 @@ def main() -> None:
         for seed in arguments.seeds:
             for side, run in (("genrl", ours), ("sb3", peer)):
                 is_wanted = side in arguments.sides and (side == "genrl" or TASKS[name].has_peer)
-                done = {(x["task"], x["side"], x["seed"]) for x in read(arguments.out)}
-                if not is_wanted or (name, side, seed) in done:
-                    continue
-                line = {"task": name, "side": side, "seed": seed, **run(TASKS[name], seed)}
-                with arguments.out.open("a") as file:
-                    file.write(json.dumps(line) + "\n")
+                identity = {"task": name, "side": side, "seed": seed}
+                if is_wanted and not holds(arguments.out, **identity):
+                    append(arguments.out, {**identity, **run(TASKS[name], seed)})
     print(table(read(arguments.out)))
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """The finished runs."""
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
 if __name__ == "__main__":
