@@ -36,7 +36,8 @@ class PPO(OnPolicyAlgorithm):
         value_weight: c_v.
         entropy_weight: c_e.
         gradient_clip: largest norm of the gradient; 0 for none.
-        max_kl: ends the epochs once the estimated KL(π_old ‖ π) exceeds it; 0 for never.
+        max_kl: ends the epochs once the estimated KL(π_old ‖ π), a mean over the minibatches of
+            an epoch, exceeds it; 0 for never.
 
     Raises:
         ValueError: if a number is out of range.
@@ -83,6 +84,7 @@ class PPO(OnPolicyAlgorithm):
         sums: Tensor | None = None
         count = 0
         for _ in range(self.epochs):
+            divergences = []
             for minibatch in self._minibatches(batch, interaction.generator):
                 loss, parts = self.loss(minibatch, self.clip * left)
                 norm = self.optimizer.descend(loss)
@@ -90,7 +92,8 @@ class PPO(OnPolicyAlgorithm):
                 row = torch.stack([loss.detach(), norm, *parts])
                 sums = row if sums is None else sums + row
                 count += 1
-            if self.max_kl and float(parts[3]) > self.max_kl:
+                divergences.append(parts[3])
+            if self.max_kl and float(torch.stack(divergences).mean()) > self.max_kl:
                 break
         interaction.gradient_steps += count
         assert sums is not None

@@ -337,6 +337,25 @@ def test_max_kl_ends_the_epochs(identity_envs: Envs, make_agent: MakeAgent) -> N
     assert steps[1e-2] % 2 == 0
 
 
+@pytest.mark.parametrize("divergences", [[0.3, 0.1, 0.0], [0.0, 0.0, 0.25]])
+def test_max_kl_is_for_the_whole_epoch(
+    divergences: list[float], identity_envs: Envs, make_agent: MakeAgent
+) -> None:
+    """The last minibatch alone says little: means are 0.133 and 0.083."""
+    config = {"name": "ppo", "num_steps": 15, "batch_size": 40, "epochs": 2, "max_kl": 0.1}
+    agent = make_agent(config, *identity_envs(True))
+    algorithm, known = agent.algorithm, iter(2 * divergences)
+    inner = algorithm.loss
+
+    def loss(*arguments: Any) -> Any:
+        total, parts = inner(*arguments)
+        return total, [*parts[:3], torch.tensor(next(known)), parts[4]]
+
+    algorithm.loss = loss
+    agent.iterate()
+    assert agent.gradient_steps == (3 if sum(divergences) > 0.3 else 6)
+
+
 @pytest.mark.parametrize(
     ("config", "says"),
     [
