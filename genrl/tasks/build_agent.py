@@ -132,7 +132,7 @@ def build_agent(config: Config, load_expert: Callable[[Path], Actor]) -> BuiltAg
     spec = environment.spec
     loss = build_loss(config, environment, load_expert)
     algorithm = build_algorithm(config, spec, loss)
-    steps = algorithm.steps_per_iteration * environment.num_envs
+    steps = algorithm.total_steps(environment.num_envs)
     wanted = config["training"]["env_steps"]
     if wanted < 1:
         raise ConfigurationError(f"training.env_steps must be at least 1, not {wanted}")

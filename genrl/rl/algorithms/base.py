@@ -70,6 +70,10 @@ class Algorithm(nn.Module, abc.ABC):
     def steps_per_iteration(self) -> int:
         """Steps of each environment in an iteration; 0 where it does not interact."""
 
+    def total_steps(self, num_envs: int) -> int:
+        """Steps of all environments together in an iteration."""
+        return self.steps_per_iteration * num_envs
+
     @property
     def num_iterations(self) -> int:
         """Length of a run of an algorithm that takes no steps in the environment.

@@ -81,6 +81,10 @@ class ES(Algorithm):
         """At most, with as many environments as perturbed policies."""
         return self.episode_steps
 
+    def total_steps(self, num_envs: int) -> int:
+        """One episode of every perturbed policy at most, however many environments there are."""
+        return 2 * self.pairs * self.episode_steps
+
     def optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam over the policy."""
         return [self.optimizer]

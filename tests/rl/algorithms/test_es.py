@@ -171,6 +171,16 @@ def test_episodes_are_capped() -> None:
     assert ES(Parts(SPEC, policy)).steps_per_iteration == 1000
 
 
+@pytest.mark.parametrize("num_envs", [1, 3, 6, 8])
+def test_an_iteration_takes_the_steps_it_says(
+    num_envs: int, identity_envs: MakeEnvs, make_agent: MakeAgent
+) -> None:
+    """Identity never terminates: all six policies act for all ten steps, in any portions."""
+    agent = make_agent({"name": "es", "pairs": 3}, *identity_envs(False, num_envs))
+    agent.iterate()
+    assert agent.env_steps == agent.algorithm.total_steps(num_envs) == 60
+
+
 @pytest.mark.parametrize(
     ("parameter", "value", "message"),
     [
