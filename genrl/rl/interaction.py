@@ -93,9 +93,9 @@ class Interaction:
         return rollout
 
     def relabel(self, steps: Transitions) -> Transitions:
-        """Transitions with the reward source's rewards, scaled, and normalized observations."""
-        steps = self.reward.relabel(steps)
-        return self.normalizer.steps(replace(steps, reward=self.scaler(steps.reward)))
+        """A rollout with the reward source's rewards, scaled, and normalized observations."""
+        paid = replace(steps, reward=self.scaler(self.reward.reward(steps)))
+        return self.normalizer.steps(self.reward.settle(paid))
 
     def learn_reward(self) -> Metrics:
         """Let the reward source learn from what was collected since the iteration began."""

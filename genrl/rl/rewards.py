@@ -21,8 +21,8 @@ class RewardSource(Protocol):
     def reward(self, steps: Transitions) -> Tensor:
         """Rewards without gradient, of the shape of ``steps``; observations are not normalized."""
 
-    def relabel(self, steps: Transitions) -> Transitions:
-        """Whole rollouts with the rewards in force, for on-policy algorithms."""
+    def settle(self, steps: Transitions) -> Transitions:
+        """Whole rollouts, which hold the rewards in force, as on-policy algorithms take them."""
 
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         """Learn from what the learner did last: (batch,) transitions, each seen once."""
@@ -47,8 +47,8 @@ class EnvironmentReward:
         """As it was stored."""
         return steps.reward
 
-    def relabel(self, steps: Transitions) -> Transitions:
-        """As it is."""
+    def settle(self, steps: Transitions) -> Transitions:
+        """As they are."""
         return steps
 
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:

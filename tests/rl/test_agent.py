@@ -1,7 +1,6 @@
 """An agent: goes on bit for bit from its state, and acts as it was trained."""
 
 import copy
-import dataclasses
 from typing import Any
 
 import gymnasium
@@ -152,9 +151,6 @@ class Attractive(EnvironmentReward):
 
     def reward(self, steps: Transitions) -> Tensor:
         return steps.obs @ self.weight
-
-    def relabel(self, steps: Transitions) -> Transitions:
-        return dataclasses.replace(steps, reward=self.reward(steps))
 
 
 @pytest.mark.parametrize("config", [PPO, SAC, TD3], ids=["ppo", "sac", "td3"])

@@ -1,6 +1,5 @@
 """The order of things within an iteration, and the random numbers of each."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,6 @@ class Source(EnvironmentReward):
     def reward(self, steps: Transitions) -> Tensor:
         self.log.append("reward")
         return torch.full(steps.shape, self.paid)
-
-    def relabel(self, steps: Transitions) -> Transitions:
-        return dataclasses.replace(steps, reward=self.reward(steps))
 
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         self.log.append("update")

@@ -2,7 +2,7 @@
 
 import abc
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import torch
@@ -107,9 +107,9 @@ class RewardModel(ImitationLoss):
     def reward(self, steps: Transitions) -> Tensor:
         """Rewards without gradient, of the leading shape of ``steps``."""
 
-    def relabel(self, steps: Transitions) -> Transitions:
-        """A rollout with the rewards in force, for on-policy algorithms."""
-        return replace(steps, reward=self.reward(steps))
+    def settle(self, steps: Transitions) -> Transitions:
+        """A rollout with the rewards in force, as on-policy algorithms take it; here: as it is."""
+        return steps
 
     @abc.abstractmethod
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:

@@ -80,16 +80,17 @@ class DAC(AdversarialReward):
         """Take the discount."""
         self.gamma = algorithm.gamma
 
-    def relabel(self, steps: Transitions) -> Transitions:
-        """A rollout with rewards, and with the known return r / (1 - γ) in the absorbing state.
+    def settle(self, steps: Transitions) -> Transitions:
+        """A rollout with the known return r / (1 - γ) in the absorbing state.
 
         A replay buffer lets the value of the self-loop converge; an on-policy critic sees the state
         too seldom, and until it has converged dying seems to cost nothing.
         """
-        reward, is_idle = self.reward(steps), steps.obs[..., -1] == 1
+        is_idle = steps.obs[..., -1] == 1
+        whole = steps.reward / max(1 - self.gamma, 1e-3)
         return replace(
             steps,
-            reward=torch.where(is_idle, reward / max(1 - self.gamma, 1e-3), reward),
+            reward=torch.where(is_idle, whole, steps.reward),
             terminated=steps.terminated | is_idle,
             truncated=steps.truncated & ~is_idle,
         )

@@ -1,7 +1,9 @@
 """DAC: absorbing states look the same on both sides."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
+import pytest
 import torch
 
 from genrl.imitation.losses import RewardModel
@@ -46,9 +48,27 @@ def test_a_rollout_gets_the_return_of_the_self_loop(build: Build) -> None:
     obs = torch.tensor([[0.3, -0.2, 0.0], [0.0, 0.0, 1.0], [0.1, 0.4, 0.0]])
     cut = torch.tensor([False, True, True])
     steps = simple_transitions(obs, torch.zeros(3, 2), obs.roll(-1, 0), truncated=cut)
-    paid, relabelled = model.reward(steps), model.relabel(steps)
+    paid = model.reward(steps)
+    settled = model.settle(replace(steps, reward=paid))
     loop = sum(0.9**k * paid[1].item() for k in range(400))
-    torch.testing.assert_close(relabelled.reward[1].item(), loop, rtol=1e-5, atol=0)
-    assert torch.equal(relabelled.reward[[0, 2]], paid[[0, 2]])
-    assert relabelled.terminated.tolist() == [False, True, False]
-    assert relabelled.truncated.tolist() == [False, False, True]
+    torch.testing.assert_close(settled.reward[1].item(), loop, rtol=1e-5, atol=0)
+    assert torch.equal(settled.reward[[0, 2]], paid[[0, 2]])
+    assert settled.terminated.tolist() == [False, True, False]
+    assert settled.truncated.tolist() == [False, False, True]
+
+
+def test_a_shift_of_the_reward_favours_neither_living_nor_dying(build: Build) -> None:
+    """With c more in each step, every episode's return is c / (1 - γ) more, however short."""
+    model = build("dac")
+    model.gamma = 0.9
+    returns = []
+    for length in (1, 5, 40):  # the last step is the self-loop
+        obs = torch.zeros(length, 3)
+        obs[-1, -1] = 1
+        for shift in (0.0, 0.7):
+            reward = torch.linspace(-1, 1, length) + shift
+            steps = simple_transitions(obs, torch.zeros(length, 2), obs, reward=reward)
+            settled = model.settle(steps).reward
+            returns.append(float((0.9 ** torch.arange(length) * settled).sum()))
+    differences = [returns[i + 1] - returns[i] for i in (0, 2, 4)]
+    assert differences == pytest.approx([0.7 / 0.1] * 3, rel=1e-5)
