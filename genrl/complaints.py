@@ -29,9 +29,9 @@ def check_words(words: Sequence[str], config_names: Mapping[str, list[str]]) -> 
         added = re.match(r"\++(\w+)", word)
         if added and added[1] not in known_words:
             raise ConfigurationError(unknown_word(added[1], config_names))
-        match = re.fullmatch(r"\+?([\w]+)(?:@[\w.]+)?=([\w,./-]+)", word)
+        match = re.fullmatch(r"\+?([\w]+)(?:@[\w.]+)?=(\[?[\w,./ -]+\]?)", word)
         if match and match[1] in config_names:
-            for option in match[2].split(","):
+            for option in match[2].strip("[]").replace(" ", "").split(","):
                 if option == "null":
                     raise ConfigurationError(f"to choose no {match[1]}, write '~{match[1]}'")
                 if option not in config_names[match[1]]:
@@ -89,7 +89,9 @@ def _unknown_key(key: str, reason: str, config_names: Mapping[str, list[str]]) -
         )
     else:
         # A foreign class, whose YAML names only what genrl chooses.
-        owner, known = parent, _chosen_keys(parent)
+        owner, known = parent, _chosen_keys(parent.split(".")[0])
+        if parent == "logger" and name in config_names[parent]:
+            return f"the logger '{name}' is not chosen: give logger={name} too"
         if name in known:
             return (
                 f"the {parent} that is chosen, if any, has no '{name}': give {parent}=NAME too "

@@ -13,6 +13,10 @@ def test_compose_says_what_is_wrong() -> None:
         ConfigurationError, match=r"no sampler is called 'dimm'\. Did you mean 'ddim"
     ):
         compose(["sampler=dimm"])
+    with pytest.raises(
+        ConfigurationError, match=r"no logger is called 'wandbb'\. Did you mean 'wandb"
+    ):
+        compose(["logger=[tensorboard, wandbb]"])
 
 
 @pytest.mark.parametrize(
@@ -23,7 +27,7 @@ def test_compose_says_what_is_wrong() -> None:
             "no policy is chosen, so that 'policy.features' has nothing to se",
         ),
         ("policy.features.x=1", "no policy is chosen, so that 'policy.features.x' has nothing to "),
-        ("logger.project=mine", "has no 'project': give logger=NAME too .one of: tensorb"),
+        ("logger.wandb.project=mine", "the logger .wandb. is not chosen: give logger=wandb too"),
         ("trainer.strategy=ddp", r"or write \+trainer\.strategy=\.\.\."),
         ("policy=null", "to choose no policy, write '~policy'"),
         ("imitation_loss=gail,null", "to choose no imitation_loss, write '~imitation_loss'"),
@@ -45,4 +49,4 @@ def test_parameters_of_what_is_chosen() -> None:
     with pytest.raises(ConfigurationError, match="policy 'gaussian' has no parameter 'featurs'"):
         compose(["+experiment=ppo", "policy=gaussian", "policy.featurs=[32]"])
     with pytest.raises(ConfigurationError, match=r"no parameter 'projct'\. Did you mean 'pr"):
-        compose(["+experiment=ppo", "logger=wandb", "logger.projct=x"])
+        compose(["+experiment=ppo", "logger=wandb", "logger.wandb.projct=x"])

@@ -4,6 +4,8 @@ from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.callbacks.checkpoint import CheckpointCallback, SafeCheckpointIO
 from genrl.callbacks.ema import EMACallback
 from genrl.callbacks.image_evaluation import ImageEvaluationCallback
+from genrl.callbacks.loggers import SafeLogger, build_loggers
+from genrl.callbacks.media import MediaCallback
 from genrl.callbacks.metrics import MetricsCallback
 from genrl.callbacks.none import NoCallback
 from genrl.callbacks.policy_evaluation import PolicyEvaluationCallback
@@ -14,13 +16,16 @@ __all__ = [
     "CheckpointCallback",
     "EMACallback",
     "ImageEvaluationCallback",
+    "MediaCallback",
     "MetricsCallback",
     "NoCallback",
     "PolicyEvaluationCallback",
     "ProgressCallback",
     "RunContext",
     "SafeCheckpointIO",
+    "SafeLogger",
     "StageCallback",
     "StagesCallback",
+    "build_loggers",
     "callbacks",
 ]

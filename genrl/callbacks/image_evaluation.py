@@ -84,6 +84,9 @@ class ImageEvaluationCallback(StageCallback[DiffusionModule]):
     def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
         """Measure the finished student."""
         module.denoiser.eval()
-        self.evaluation(trainer, module).stage(
+        rows = self.evaluation(trainer, module).stage(
             stage.name, module.denoiser, num_steps=stage.num_steps, is_guided=stage.is_guided
         )
+        found = {f"frechet/{row.num_steps}_steps_w{row.w:g}": row.frechet for row in rows}
+        for logger in trainer.loggers:
+            logger.log_metrics(found, step=module.updates)

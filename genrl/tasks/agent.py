@@ -101,7 +101,7 @@ def _fit(
     returns = built.demonstrations.returns if built.demonstrations else None
     context = RunContext(folder, config, expert_returns=returns)
     followers = build_followers(config, context, say)
-    trainer = build_trainer(config, folder, followers, max_epochs=1)
+    trainer = build_trainer(config, folder, followers, say, max_epochs=1)
     if trainer.world_size > 1:
         raise ConfigurationError(
             "agents run on one device: give trainer.devices=1, and more environments at once by "

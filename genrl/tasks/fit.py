@@ -10,12 +10,14 @@ import torch
 from lightning import Trainer
 
 from genrl.callbacks import (
+    MediaCallback,
     MetricsCallback,
     ProgressCallback,
     RunContext,
     SafeCheckpointIO,
     StageCallback,
     StagesCallback,
+    build_loggers,
     callbacks,
 )
 from genrl.config import instantiate
@@ -65,9 +67,9 @@ def build_followers(
 
 
 def build_trainer(
-    config: Config, folder: RunFolder, followers: Followers, **lengths: int
+    config: Config, folder: RunFolder, followers: Followers, announcer: Announcer, **lengths: int
 ) -> Trainer:
-    """Lightning's trainer of the config, with genrl's checkpoints and callbacks.
+    """Lightning's trainer of the config, with genrl's checkpoints, callbacks and loggers.
 
     Raises:
         ConfigurationError: if it refuses its settings, or accumulates gradients.
@@ -80,9 +82,10 @@ def build_trainer(
             "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "
             "give a larger training.batch_size"
         )
-    loggers = []
-    if config["logger"] is not None:
-        loggers = [instantiate({"save_dir": str(folder.path), **config["logger"]})]
+    loggers = build_loggers(config["logger"], folder.path, announcer)
+    if loggers:
+        # Before the checkpoint, which is the last one.
+        followers.insert(-1, MediaCallback(folder))
     trainer = instantiate(
         settings,
         **lengths,

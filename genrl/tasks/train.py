@@ -115,7 +115,7 @@ def _fit(
     context = RunContext(folder, config, partial(make_evaluation, folder, config, data, say))
     followers = build_followers(config, context, say, first=["ema"])
     trainer = build_trainer(
-        config, folder, followers, max_steps=module.total_updates, max_epochs=-1
+        config, folder, followers, say, max_steps=module.total_updates, max_epochs=-1
     )
     batch_size = config["training"]["batch_size"]
     if batch_size % trainer.world_size:

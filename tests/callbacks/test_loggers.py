@@ -1,0 +1,53 @@
+"""A logger that fails is told of once and stops no run; a missing package is told of before."""
+
+from pathlib import Path
+
+import pytest
+from lightning.pytorch.loggers import CSVLogger
+
+from genrl.callbacks import build_loggers
+from genrl.registry import ConfigurationError
+
+CSV = {"_target_": "lightning.pytorch.loggers.CSVLogger", "name": "csv", "version": ""}
+
+
+def test_numbers_arrive(tmp_path: Path) -> None:
+    said: list[str] = []
+    (logger,) = build_loggers({"csv": CSV}, tmp_path, said.append)
+    logger.log_metrics({"loss": 0.5}, step=3)
+    logger.save()
+    assert isinstance(logger.logger, CSVLogger)
+    assert (tmp_path / "csv" / "metrics.csv").read_text() == "loss,step\n0.5,3\n"
+    assert not said
+
+
+def test_a_failure_is_told_once_and_silences_only_that_logger(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / "broken").write_text("a file where the logger wants a folder")
+    choices = {"broken": {**CSV, "name": "broken"}, "csv": CSV}
+    broken, healthy = build_loggers(choices, tmp_path, said.append)
+    for step in range(3):
+        for logger in (broken, healthy):
+            logger.log_metrics({"loss": 1.0}, step=step)
+            logger.save()
+    assert len(said) == 1
+    assert "the logger 'broken' failed" in said[0]
+    assert "NotADirectoryError" in said[0] or "FileExistsError" in said[0]
+    assert (tmp_path / "csv" / "metrics.csv").read_text().count("\n") == 4
+
+
+def test_a_missing_package_is_named_before_training(tmp_path: Path) -> None:
+    choice = {"_target_": "lightning.pytorch.loggers.MLFlowLogger"}
+    with pytest.raises(ConfigurationError, match=r"logger=mlflow needs .* pip install mlflow"):
+        build_loggers({"mlflow": choice}, tmp_path, print)
+
+
+def test_a_refused_argument_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="unexpected keyword argument 'colour'"):
+        build_loggers({"csv": {**CSV, "colour": 1}}, tmp_path, print)
+
+
+def test_wandb_goes_on_with_the_same_run_after_a_resume(tmp_path: Path) -> None:
+    choice = {"_target_": "lightning.pytorch.loggers.WandbLogger", "offline": True}
+    ids = [build_loggers({"wandb": choice}, tmp_path / name, print)[0].logger for name in "aab"]
+    assert ids[0].version == ids[1].version != ids[2].version
