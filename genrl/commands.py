@@ -19,7 +19,8 @@ from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from genrl.complaints import check_words, explain
-from genrl.config import plain, register_configs, root_config
+from genrl.config import compose, plain, register_configs, root_config
+from genrl.files import write_text
 from genrl.listing import describe_all, describe_component, describe_kind
 from genrl.options import config_names
 from genrl.registry import ConfigurationError, plain_reason, suggest
@@ -154,6 +155,54 @@ def report(words: list[str]) -> None:
     default = folders[0].report if len(folders) == 1 else Path("report.html")
     out = Path(outs[-1]) if outs else default
     print(write_report([folder.path for folder in folders], out))
+
+
+def verify(words: list[str]) -> int:
+    """Prove a composed stack, or everything; 1 where something is red."""
+    out, is_all, overrides = _verify_words(words)
+    # Before genrl.testing is imported: a misspelt override should not wait for it.
+    config = None if is_all else compose(overrides)
+    from genrl.testing.verification import as_json, as_text, rows_of_matrix, rows_of_stack, summary
+
+    rows = []
+    for row in rows_of_matrix() if config is None else rows_of_stack(config):
+        rows.append(row)
+        if sys.stderr.isatty():
+            print(f"\r\x1b[K{len(rows)} {row.kind} {row.subject}", end="", file=sys.stderr)
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    if out is not None:
+        write_text(out, (as_json(rows) if out.suffix == ".json" else as_text(rows)) + "\n")
+    print(as_text(rows) if out is None or not is_all else f"{out}\n{summary(rows)}")
+    red = [row for row in rows if row.verdict == "red"]
+    for row in red[:1]:
+        more = f" (and {len(red) - 1} more)" if len(red) > 1 else ""
+        print(f"genrl: red: {row.kind} {row.subject}: {row.reason}{more}", file=sys.stderr)
+    return 1 if red else 0
+
+
+def _verify_words(words: Sequence[str]) -> tuple[Path | None, bool, list[str]]:
+    """The file, whether everything is proved, and the overrides."""
+    left, out, is_all = list(words), None, False
+    overrides = []
+    while left:
+        word = left.pop(0)
+        if word == "--all":
+            is_all = True
+        elif word == "--out" or word.startswith("--out="):
+            value = word.partition("=")[2] if "=" in word else (left.pop(0) if left else "")
+            if not value:
+                raise ConfigurationError("--out needs the name of a file")
+            out = Path(value)
+        elif word.startswith("-"):
+            raise ConfigurationError(
+                f"genrl verify knows no option '{word}'. Options: --all, --out FILE"
+            )
+        else:
+            overrides.append(word)
+    if is_all and overrides:
+        raise ConfigurationError("--all proves everything that is registered: leave overrides out")
+    return out, is_all, overrides
 
 
 def list_components(words: list[str]) -> None:

@@ -13,6 +13,8 @@ from genrl.diffusion.time_grids.base import time_grids
 from genrl.networks.base import networks
 from genrl.typing import DataSpec
 
+LADDER_GRID = "uniform"  # where none is chosen; the grid of 2 N steps contains that of N
+
 Choice = Mapping[str, Any] | str  # a name, or a mapping with name and parameters
 
 

@@ -4,18 +4,20 @@ A generator for each example ties the noise to the example's index, so that the 
 out whatever the batch size, the rank or the number of devices.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
 from genrl.typing import Data
 
 Generators = torch.Generator | Sequence[torch.Generator] | None
+# Or prescribed noise: a function of the shape.
+NoiseSource = Generators | Callable[[Sequence[int]], torch.Tensor]
 
 
 def randn(
     shape: Sequence[int],
-    generator: Generators,
+    generator: NoiseSource,
     *,
     dtype: torch.dtype = torch.float32,
     device: torch.device | str = "cpu",
@@ -25,7 +27,7 @@ def randn(
     Args:
         shape: of the result.
         generator: one for all, or a sequence of one for each example; the noise is drawn where the
-            generator lives and then moved.
+            generator lives and then moved. Or a function of the shape that gives the noise.
         dtype: of the result.
         device: of the result.
 
@@ -35,6 +37,8 @@ def randn(
     if generator is None or isinstance(generator, torch.Generator):
         source = generator.device if generator is not None else device
         return torch.randn(*shape, generator=generator, dtype=dtype, device=source).to(device)
+    if callable(generator):
+        return generator(shape).to(device=device, dtype=dtype)
     if len(generator) != shape[0]:
         raise ValueError(f"{len(generator)} generators were given for {shape[0]} examples")
     rows = [torch.randn(*shape[1:], generator=g, dtype=dtype, device=g.device) for g in generator]

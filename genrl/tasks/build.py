@@ -34,7 +34,6 @@ from genrl.registry import ConfigurationError
 from genrl.typing import DataSpec
 
 Config = dict[str, Any]
-LADDER_GRID = "uniform"  # the grid of 2 N steps contains that of N
 MODEL_KEYS = ("network", "schedule", "parameterization")
 
 
@@ -68,7 +67,7 @@ def build_sampler(config: Config, schedule: NoiseSchedule, key: str = "sampler")
     Where the config names no time grid, a teacher's is the sampler's own choice and a student's the
     ladder's.
     """
-    grid = config["time_grid"] or (LADDER_GRID if key == "student_sampler" else None)
+    grid = config["time_grid"] or (building.LADDER_GRID if key == "student_sampler" else None)
     return building.build_sampler(config[key], schedule, grid)
 
 
@@ -109,7 +108,7 @@ def build_objectives(
         schedule=schedule,
         weighting=weightings.build(config["weighting"], schedule),
         time_sampler=time_samplers.build(config["time_sampler"], schedule),
-        time_grid=time_grids.build(config["time_grid"] or LADDER_GRID, schedule),
+        time_grid=time_grids.build(config["time_grid"] or building.LADDER_GRID, schedule),
         guidance=guidances.build(config["guidance"], num_classes),
         num_classes=num_classes,
     )

@@ -14,19 +14,39 @@ from genrl.testing.autoreset import (
     counting_makers,
 )
 from genrl.testing.counting import CountingEnv
+from genrl.testing.diffusion import (
+    CheckError,
+    check_guidance,
+    check_parameterization,
+    check_sampler,
+    check_schedule,
+    check_thresholding,
+    check_time_grid,
+    check_time_sampler,
+    check_weighting,
+)
 from genrl.testing.identity import IdentityBoxEnv, IdentityEnv
 from genrl.testing.ring import RingEnv
 from genrl.testing.vector import check_vector_env
 
 __all__ = [
+    "CheckError",
     "ConformanceError",
     "CountingEnv",
     "IdentityBoxEnv",
     "IdentityEnv",
     "RingEnv",
     "check_autoreset",
+    "check_guidance",
+    "check_parameterization",
     "check_rollout",
+    "check_sampler",
+    "check_schedule",
+    "check_thresholding",
+    "check_time_grid",
+    "check_time_sampler",
     "check_vector_env",
+    "check_weighting",
     "counting_makers",
 ]
 

@@ -30,3 +30,10 @@ class Guidance(abc.ABC):
         self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels, w: Batch
     ) -> Prediction:
         """The guided prediction; ``w`` is the paper's weight of each example (scale = 1 + w)."""
+
+    def objection(self) -> str | None:
+        """Why this guidance makes no sense as it is built, with the way out; None where it does.
+
+        `genrl verify` names it with this reason instead of proving it.
+        """
+        return None

@@ -6,10 +6,14 @@ An error of ε becomes an error of x that is e^{-λ/2} times as large, 22,000-fo
 use where the signal vanishes, as in distillation to few steps. Ho et al. 2020.
 """
 
+import torch
+
 from genrl.diffusion.parameterizations.base import Parameterization, parameterizations
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.schedules.base import NoiseLevel
+from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
 from genrl.typing import Data
+
+LEAST_LOG_SNR = -15.0  # there an error of ε is one of x 1,800 times as large
 
 
 @parameterizations.register("eps")
@@ -24,3 +28,12 @@ class EpsParameterization(Parameterization):
 
     def output(self, prediction: Prediction) -> Data:
         return prediction.eps
+
+    def objection(self, schedule: NoiseSchedule) -> str | None:
+        lowest = schedule.log_snr(torch.ones((), dtype=torch.float64)).item()
+        if lowest >= LEAST_LOG_SNR:
+            return None
+        return (
+            f"x = (z - σ ε) / α has nothing to divide at log-SNR {lowest:.0f}, where the schedule "
+            "ends: take parameterization=v, or an end above -15"
+        )

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from genrl.diffusion.noise import Generators, randn
+from genrl.diffusion.noise import NoiseSource, randn
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
@@ -53,7 +53,7 @@ class SamplingState:
     times: Tensor
     index: int
     time: Tensor
-    generator: Generators
+    generator: NoiseSource
     predictions: list[Prediction] = field(default_factory=list)
 
     @property
@@ -136,7 +136,7 @@ class Sampler(abc.ABC):
         noise: Data,
         *,
         steps: int | None = None,
-        generator: Generators = None,
+        generator: NoiseSource = None,
         keep: bool = True,
     ) -> Trajectory:
         """Sample and keep every evaluation.
@@ -174,7 +174,7 @@ class Sampler(abc.ABC):
         noise: Data,
         *,
         steps: int | None = None,
-        generator: Generators = None,
+        generator: NoiseSource = None,
     ) -> Data:
         """Samples x; arguments as for `trajectory`."""
         return self.trajectory(denoise, noise, steps=steps, generator=generator, keep=False).x

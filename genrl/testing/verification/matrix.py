@@ -1,0 +1,169 @@
+"""The rows of everything that is registered, plugins included, in every combination.
+
+A sampler's row stands for all parameterizations: each has rows of its own in the batch, and the
+error is the largest of them. Components are built from their defaults.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from genrl.diffusion.guidance.base import Guidance, guidances
+from genrl.diffusion.parameterizations.base import Parameterization, parameterizations
+from genrl.diffusion.samplers.base import samplers
+from genrl.diffusion.schedules.base import NoiseSchedule, schedules
+from genrl.diffusion.thresholding.base import thresholdings
+from genrl.diffusion.time_grids.base import TimeGrid, time_grids
+from genrl.diffusion.time_samplers.base import time_samplers
+from genrl.diffusion.weightings.base import weightings
+from genrl.registry import Registry
+from genrl.testing.diffusion.figures import Figures
+from genrl.testing.diffusion.guidance import NUM_CLASSES, check_guidance
+from genrl.testing.diffusion.oracle import Oracle
+from genrl.testing.diffusion.parameterizations import check_parameterization
+from genrl.testing.diffusion.parts import (
+    check_thresholding,
+    check_time_grid,
+    check_time_sampler,
+    check_weighting,
+)
+from genrl.testing.diffusion.samplers import check_sampler
+from genrl.testing.diffusion.schedules import check_schedule
+from genrl.testing.verification.row import Row, impossible, not_buildable, prove
+
+T = TypeVar("T")
+EVALUATIONS = (20, 40, 80)
+
+
+def rows_of_matrix(only: Mapping[str, list[str]] | None = None) -> Iterator[Row]:
+    """Prove every registered component and every combination of those that meet in a run.
+
+    Args:
+        only: kind -> names to look at, for the kinds that are not to be looked at whole.
+    """
+    matrix = _Matrix(only or {})
+    for name in matrix.names(thresholdings):
+        yield matrix.part(thresholdings, name, check_thresholding)[1]
+    for name in matrix.names(schedules):
+        built, row = matrix.part(schedules, name, check_schedule)
+        yield row
+        for schedule in built:
+            yield from matrix.on_schedule(name, schedule)
+
+
+def _none(_: object) -> str | None:
+    return None
+
+
+class _Matrix:
+    """Walks over the registries.
+
+    Args:
+        only: names of the kinds that are not to be looked at whole.
+    """
+
+    def __init__(self, only: Mapping[str, list[str]]) -> None:
+        self.only = only
+
+    def names(self, registry: Registry[Any]) -> list[str]:
+        """The names of a kind that are looked at."""
+        return self.only.get(registry.kind, registry.names())
+
+    def part(
+        self,
+        registry: Registry[T],
+        name: str,
+        check: Callable[..., Figures],
+        *collaborators: Any,
+        on: str = "",
+        more: tuple[Any, ...] = (),
+        objection: Callable[[T], str | None] = _none,
+    ) -> tuple[list[T], Row]:
+        """A component with its defaults, and its row; no component where that is not green.
+
+        Args:
+            registry: of its kind.
+            name: of the component.
+            check: takes the component, then ``more``.
+            collaborators: of the constructor.
+            on: name of the schedule, where there is one.
+            more: further arguments of the check.
+            objection: the component's own, if it can have one.
+        """
+        subject = f"{name}, {on}" if on else name
+        try:
+            built = registry.build(name, *collaborators)
+            reason = objection(built)
+        except Exception as error:
+            return [], not_buildable(registry.kind, subject, error)
+        if reason is not None:
+            return [], impossible(registry.kind, subject, reason)
+        row = prove(registry.kind, subject, check, built, *more)
+        return ([built] if row.verdict == "green" else []), row
+
+    def on_schedule(self, name: str, schedule: NoiseSchedule) -> Iterator[Row]:
+        """Everything that meets a schedule."""
+        for other in self.names(weightings):
+            yield self.part(weightings, other, check_weighting, schedule, on=name)[1]
+        for other in self.names(time_samplers):
+            yield self.part(time_samplers, other, check_time_sampler, schedule, on=name)[1]
+        for other in self.names(guidances):
+            yield self.part(
+                guidances,
+                other,
+                check_guidance,
+                NUM_CLASSES,
+                on=name,
+                more=(schedule,),
+                objection=Guidance.objection,
+            )[1]
+        meanings: list[Parameterization] = []
+        for other in self.names(parameterizations):
+            built, row = self.part(
+                parameterizations,
+                other,
+                check_parameterization,
+                on=name,
+                more=(schedule,),
+                objection=lambda part: part.objection(schedule),
+            )
+            yield row
+            meanings += built
+        grids: list[str] = []
+        for other in self.names(time_grids):
+            found, row = self.part(
+                time_grids, other, check_time_grid, schedule, on=name, objection=TimeGrid.objection
+            )
+            yield row
+            grids += [other for _ in found]
+        oracle = Oracle(schedule, meanings)
+        for other in self.names(samplers):
+            yield from _sampler_rows(other, name, grids, oracle)
+
+
+def _sampler_rows(name: str, on: str, grids: list[str], oracle: Oracle) -> Iterator[Row]:
+    """A sampler on the grid that it takes by itself and on every other one."""
+    own = samplers.get(name).default_time_grid()
+    choices: list[tuple[str, Mapping[str, Any] | str]] = [(grid, grid) for grid in grids]
+    if not isinstance(own, str) or own not in grids:
+        choices.insert(0, ("its own grid", own))
+    for label, choice in choices:
+        subject = f"{name} on {label}, {on}"
+        try:
+            grid = time_grids.build(choice, oracle.schedule)
+            sampler = samplers.build(name, oracle.schedule, grid)
+            reason = sampler.objection()
+        except Exception as error:
+            yield not_buildable("sampler", subject, error)
+            continue
+        if reason is not None:
+            yield impossible("sampler", subject, reason)
+            continue
+        yield prove(
+            "sampler",
+            subject,
+            check_sampler,
+            sampler,
+            parameterizations=oracle.parameterizations,
+            evaluations=EVALUATIONS,
+            oracle=oracle,
+        )
