@@ -11,13 +11,14 @@ from typing import Any, Literal
 
 import gymnasium
 from gymnasium import spaces, wrappers
-from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, VectorEnv
 from gymnasium.wrappers import vector as vector_wrappers
 
 from genrl.envs.absorbing_states import AbsorbingStates
 from genrl.envs.base import EnvironmentSource, environments
 from genrl.envs.envpool import EnvPool
 from genrl.envs.ids import require_id
+from genrl.envs.sync import QuietSyncVectorEnv
 from genrl.registry import ConfigurationError
 from genrl.rl.spec import EnvSpec
 
@@ -97,12 +98,15 @@ class Gymnasium(EnvironmentSource):
         return AbsorbingStates(env) if self.absorbing_states else env
 
     def make_vector(self, num_envs: int | None = None) -> VectorEnv:
-        """Several at once with the chosen back-end; as many as configured where None."""
+        """Several at once with the chosen back-end; as many as configured where None.
+
+        Infos of ``sync`` hold ``final_obs`` alone.
+        """
         count = self.num_envs if num_envs is None else num_envs
         if self.backend == "envpool":
             return self._pool(count)
         makers: list[Callable[[], AnyEnv]] = [partial(self.make) for _ in range(count)]
-        vector = SyncVectorEnv if self.backend == "sync" else AsyncVectorEnv
+        vector = QuietSyncVectorEnv if self.backend == "sync" else AsyncVectorEnv
         return vector(makers, autoreset_mode=AutoresetMode.SAME_STEP)
 
     def _pool(self, count: int) -> VectorEnv:

@@ -37,13 +37,26 @@ def activation_layer(activation: str) -> nn.Module:
     return _ACTIVATIONS[activation]()
 
 
+class Perceptron(nn.Sequential):
+    """Linear layers with an activation between them, called without the modules' own overhead.
+
+    That overhead is half of the time of a network that sees one observation.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., inputs) to (..., outputs)."""
+        for layer in self:
+            x = layer.forward(x)
+        return x
+
+
 def perceptron(
     sizes: Sequence[int],
     activation: str = "tanh",
     *,
     output_gain: float = 1.0,
     init: Initialization = "orthogonal",
-) -> nn.Sequential:
+) -> Perceptron:
     """Linear layers with an activation between them and none after the last.
 
     Args:
@@ -67,7 +80,7 @@ def perceptron(
         layers.append(linear)
         if number != last:
             layers.append(activation_layer(activation))
-    return nn.Sequential(*layers)
+    return Perceptron(*layers)
 
 
 class EnsembleLinear(nn.Module):

@@ -65,7 +65,8 @@ class Interaction:
         """Let the policy act; rewards are the environment's own."""
 
         def act(obs: Tensor, start: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
-            return policy.act(self.normalizer(obs), start, memory, generator=self.generator)
+            seen = self.normalizer(obs) if self.normalizer.is_active else obs
+            return policy.act(seen, start, memory, generator=self.generator)
 
         return self.record(self.collector.collect(act, num_steps))
 

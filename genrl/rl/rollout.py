@@ -125,58 +125,70 @@ class Collector:
         Raises:
             ConfigurationError: if an observation or a reward is NaN or infinite.
         """
-        fields: list[list[Any]] = [[] for _ in range(9)]
-        episodes: list[Episode] = []
-        for _ in range(num_steps):
-            memory = self.memory
-            action, self.memory = act(self.obs, self.start, memory)
-            seen, reward, terminated, truncated, info = self.envs.step(self.spec.executable(action))
-            following = _float(seen)
-            done = terminated | truncated
-            valid = ~self.dead
-            next_obs = following
-            if self.is_same_step and done.any():
-                next_obs = following.clone()
-                for i in np.flatnonzero(done):
-                    next_obs[i] = torch.from_numpy(
-                        np.asarray(info["final_obs"][i], dtype=np.float32)
-                    )
-            begun = done if self.is_same_step else self.dead
-            self._count(reward, done, valid, episodes)
-            row = (self.obs, action, reward, next_obs, terminated, truncated)
-            for column, value in zip(fields, (*row, self.start, memory, valid), strict=True):
-                column.append(value)
-            self.obs = following
-            self.start = torch.from_numpy(begun.copy()) if begun.any() else _none(self.num_envs)
-            self.dead = np.zeros_like(self.dead) if self.is_same_step else done & valid
+        # Many small arrays: what is known beforehand is written into large ones, which costs less
+        # than to stack it, and what happens at the ends of episodes is looked at only there.
+        shape = (num_steps, self.num_envs)
+        reward, valid = np.empty(shape), np.ones(shape, dtype=np.bool_)
+        terminated, truncated = np.empty((2, *shape), dtype=np.bool_)
+        observations, actions, starts, memories = [self.obs], [], [], []
+        finals: list[tuple[int, int, Any]] = []
+        none = torch.zeros(self.num_envs, dtype=torch.bool)
+        for step in range(num_steps):
+            action, memory = act(self.obs, self.start, self.memory)
+            outcome = self.envs.step(self.spec.executable(action))
+            seen, reward[step], terminated[step], truncated[step], info = outcome
+            actions.append(action)
+            starts.append(self.start)
+            memories.append(self.memory)
+            self.obs, self.memory, self.start = _float(seen), memory, none
+            observations.append(self.obs)
+            begun = done = terminated[step] | truncated[step]
+            if not self.is_same_step:
+                valid[step] = ~self.dead
+                begun, self.dead = self.dead, done & ~self.dead
+            elif np.count_nonzero(done):
+                finals += [(step, i, info["final_obs"][i]) for i in np.flatnonzero(done)]
+            if np.count_nonzero(begun):
+                self.start = torch.from_numpy(begun.copy())
+        every = torch.stack(observations)
+        next_obs = every[1:].clone()
+        for step, i, final in finals:
+            next_obs[step, i] = torch.from_numpy(np.asarray(final, dtype=np.float32))
         steps = Transitions(
-            torch.stack(fields[0]),
-            torch.stack(fields[1]),
-            torch.from_numpy(np.stack(fields[2]).astype(np.float32)),
-            torch.stack(fields[3]),
-            torch.from_numpy(np.stack(fields[4])),
-            torch.from_numpy(np.stack(fields[5])),
-            torch.stack(fields[6]),
-            torch.stack(fields[7]),
+            every[:-1],
+            torch.stack(actions),
+            torch.from_numpy(reward.astype(np.float32)),
+            next_obs,
+            torch.from_numpy(terminated),
+            torch.from_numpy(truncated),
+            torch.stack(starts),
+            torch.stack(memories) if self.memory_size else torch.zeros(*shape, 0),
         )
         if not bool(torch.isfinite(steps.reward.sum() + steps.next_obs.sum())):
             raise ConfigurationError(
                 f"{self.spec.env_id} gave an observation or a reward that is NaN or infinite"
             )
-        return Rollout(steps, torch.from_numpy(np.stack(fields[8])), episodes)
+        episodes = self._count(np.where(valid, reward, 0.0), terminated | truncated, valid)
+        return Rollout(steps, torch.from_numpy(valid), episodes)
 
     def _count(
-        self,
-        reward: NDArray[Any],
-        done: NDArray[np.bool_],
-        valid: NDArray[np.bool_],
-        episodes: list[Episode],
-    ) -> None:
-        self.totals += np.where(valid, reward, 0.0)
-        self.lengths += valid
-        for i in np.flatnonzero(done & valid):
+        self, reward: NDArray[Any], done: NDArray[np.bool_], valid: NDArray[np.bool_]
+    ) -> list[Episode]:
+        """Episodes that ended, in the order of their ends; others run on in the next rollout."""
+        episodes = []
+        begin = [0] * self.num_envs
+        for step, i in np.argwhere(done & valid).tolist():
+            self._run_on(i, reward[begin[i] : step + 1, i], valid[begin[i] : step + 1, i])
             episodes.append(Episode(float(self.totals[i]), int(self.lengths[i])))
-            self.totals[i], self.lengths[i] = 0.0, 0
+            self.totals[i], self.lengths[i], begin[i] = 0.0, 0, step + 1
+        for i, first in enumerate(begin):
+            self._run_on(i, reward[first:, i], valid[first:, i])
+        return episodes
+
+    def _run_on(self, i: int, reward: NDArray[Any], valid: NDArray[np.bool_]) -> None:
+        # One after another: where rollouts are cut must not show in the last digit of a return.
+        self.totals[i] = np.add.accumulate(np.append(self.totals[i], reward))[-1]
+        self.lengths[i] += np.count_nonzero(valid)
 
     def state_dict(self) -> dict[str, Any]:
         """Where every episode stands, the environments' own state left out."""
@@ -200,7 +212,3 @@ class Collector:
 def _float(obs: NDArray[Any]) -> Tensor:
     # A copy, for vector environments may write the next observation into the same memory.
     return torch.from_numpy(np.array(obs, dtype=np.float32))
-
-
-def _none(count: int) -> Tensor:
-    return torch.zeros(count, dtype=torch.bool)

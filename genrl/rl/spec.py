@@ -89,7 +89,8 @@ class EnvSpec:
         """Actions as the environment takes them: clipped to its bounds."""
         if self.is_discrete:
             return action.numpy()
-        clipped: NDArray[Any] = np.clip(action.numpy(), self._low, self._high)
+        # np.clip takes three times as long for so few numbers.
+        clipped: NDArray[Any] = np.minimum(np.maximum(action.numpy(), self._low), self._high)
         return clipped
 
     def clip(self, action: Tensor) -> Tensor:

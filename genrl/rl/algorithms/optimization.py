@@ -68,15 +68,15 @@ class Adam:
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
             # The kernel divides by the scale, a float; 1e-6 is clip_grad_norm_'s.
             scale = ((norm + 1e-6) / self.clip).clamp_(min=1.0).float()
-        for i in chosen:
-            self.steps[i] += 1
+        counts = [self.steps[i] for i in chosen]
+        torch._foreach_add_(counts, 1)
         torch._fused_adam_(
             [self.parameters[i] for i in chosen],
             gradients,
             [self.first[i] for i in chosen],
             [self.second[i] for i in chosen],
             [],
-            [self.steps[i] for i in chosen],
+            counts,
             lr=self.learning_rate,
             beta1=0.9,
             beta2=0.999,

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from genrl.rl.algorithms.base import Parts, algorithms
 from genrl.rl.algorithms.on_policy import OnPolicyAlgorithm, OnPolicyBatch, normalized
@@ -123,7 +124,9 @@ class PPO(OnPolicyAlgorithm):
         policy_loss = clipped_surrogate(log_ratio, normalized(advantages), clip)
         value_loss = self._value_loss(values, old_values, returns)
         entropy_mean = entropy.mean()
-        loss = policy_loss + self.value_weight * value_loss - self.entropy_weight * entropy_mean
+        loss = torch.add(policy_loss, value_loss, alpha=self.value_weight)
+        if self.entropy_weight:
+            loss = loss - self.entropy_weight * entropy_mean
         with torch.no_grad():
             # An estimate of KL(π_old ‖ π) that is never negative: E[(ρ - 1) - log ρ].
             change = log_ratio.expm1()
@@ -138,11 +141,10 @@ class PPO(OnPolicyAlgorithm):
         ]
 
     def _value_loss(self, values: Tensor, before: Tensor, returns: Tensor) -> Tensor:
-        error = (values - returns).square()
-        if self.value_clip:
-            near = before + (values - before).clamp(-self.value_clip, self.value_clip)
-            error = torch.maximum(error, (near - returns).square())
-        return 0.5 * error.mean()
+        if not self.value_clip:
+            return 0.5 * functional.mse_loss(values, returns)
+        near = before + (values - before).clamp(-self.value_clip, self.value_clip)
+        return 0.5 * torch.maximum((values - returns).square(), (near - returns).square()).mean()
 
     def _minibatches(
         self, batch: OnPolicyBatch, generator: torch.Generator
@@ -157,10 +159,13 @@ class PPO(OnPolicyAlgorithm):
 
 
 def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
-    """-E min(ρ A, clip(ρ, 1 - ε, 1 + ε) A)."""
-    ratio = log_ratio.exp()
-    limited = ratio.clamp(1 - clip, 1 + clip)
-    return -torch.minimum(ratio * advantages, limited * advantages).mean()
+    """-E min(ρ A, clip(ρ, 1 - ε, 1 + ε) A), which is -E |A| min(sρ, s + ε) with s = sign A.
+
+    An advantage is limited on one side only; the second form has half of the gradient's operations.
+    """
+    sign = advantages.sign()
+    limited = torch.minimum(sign * log_ratio.exp(), sign + clip)
+    return -(advantages.abs() * limited).mean()
 
 
 def _select(batch: OnPolicyBatch, chosen: Tensor, dimension: int) -> OnPolicyBatch:

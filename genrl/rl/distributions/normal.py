@@ -7,6 +7,7 @@ KL(p ‖ q) = Σ log(σ_q / σ_p) + ½ Σ (σ_p² + (μ_p - μ_q)²) / σ_q² - 
 
 import math
 
+import torch
 from torch import Tensor
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
@@ -20,7 +21,7 @@ def standardized(value: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 def log_density(standard: Tensor, log_std: Tensor) -> Tensor:
     """Log-density from (a - μ) / σ of shape (..., d); ``log_std`` may be (d,)."""
     constant = log_std.sum(-1) + HALF_LOG_2PI * standard.shape[-1]
-    return standard.square().sum(-1) * -0.5 - constant
+    return torch.sub(-constant, standard.square().sum(-1), alpha=0.5)
 
 
 def divergence(mean: Tensor, log_std: Tensor, other_mean: Tensor, other_log_std: Tensor) -> Tensor:
