@@ -147,7 +147,7 @@ class Collector:
                 valid[step] = ~self.dead
                 begun, self.dead = self.dead, done & ~self.dead
             elif np.count_nonzero(done):
-                finals += [(step, i, info["final_obs"][i]) for i in np.flatnonzero(done)]
+                finals += [(step, i, info["final_obs"][i]) for i in np.flatnonzero(done).tolist()]
             if np.count_nonzero(begun):
                 self.start = torch.from_numpy(begun.copy())
         every = torch.stack(observations)
