@@ -46,6 +46,7 @@ _NAMES = rf"(?:{_NAME}, )*{_NAME} & {_NAME}|{_NAME} et al\.|{_NAME}"
 CITATION = re.compile(rf"\b(?:{_NAMES}) (?:19|20)\d\d\b")
 ARXIV = {
     "Bellemare et al. 2017": "1707.06887",
+    "Berthelot et al. 2023": "2303.04248",
     "Chen et al. 2021": "2101.05982",
     "Chi et al. 2023": "2303.04137",
     "Cho et al. 2014": "1406.1078",
@@ -58,6 +59,7 @@ ARXIV = {
     "Fu, Luo & Levine 2018": "1710.11248",
     "Fujimoto et al. 2018": "1802.09477",
     "Fujimoto, van Hoof & Meger 2018": "1802.09477",
+    "Geng et al. 2024": "2406.14548",
     "Haarnoja et al. 2018": "1812.05905",
     "Hang et al. 2023": "2303.09556",
     "Heusel et al. 2017": "1706.08500",
@@ -79,6 +81,7 @@ ARXIV = {
     "Lipman et al. 2023": "2210.02747",
     "Liu et al. 2023": "2209.03003",
     "Lu et al. 2022": "2211.01095",
+    "Luo et al. 2023": "2310.04378",
     "Meng et al. 2022": "2210.03142",
     "Mnih et al. 2016": "1602.01783",
     "Nichol & Dhariwal 2021": "2102.09672",
@@ -94,6 +97,7 @@ ARXIV = {
     "Schulman et al. 2016": "1506.02438",
     "Schulman et al. 2017": "1707.06347",
     "Song et al. 2021": "2010.02502",
+    "Song et al. 2023": "2303.01469",
     "Torabi et al. 2018": "1805.01954",
     "Wu et al. 2024": "2410.13855",
     "Xiao, Rasul & Vollgraf 2017": "1708.07747",

@@ -6,7 +6,7 @@ Every component is a plain torch class. Importing this package registers all of 
 from genrl.diffusion.analytic import GaussianDenoiser, GaussianMixtureDenoiser
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise, Denoiser
-from genrl.diffusion.distillation import guided_target, progressive_target
+from genrl.diffusion.distillation import guided_target, progressive_target, self_taught_target
 from genrl.diffusion.drawing import SampleDrawer
 from genrl.diffusion.guidance import (
     ClassifierFreeGuidance,
@@ -14,21 +14,26 @@ from genrl.diffusion.guidance import (
     NoGuidance,
 )
 from genrl.diffusion.ladders import (
+    ConsistencyLadder,
     Ladder,
     NoLadder,
     Position,
     ProgressiveLadder,
     Stage,
+    TractLadder,
     position,
 )
 from genrl.diffusion.noise import generators_for, randn
 from genrl.diffusion.objectives import (
+    ConsistencyDistillationObjective,
+    ConsistencyTuningObjective,
     DenoisingObjective,
     GuidedDistillationObjective,
     Loss,
     Objective,
     Parts,
     ProgressiveDistillationObjective,
+    TractObjective,
 )
 from genrl.diffusion.parameterizations import (
     BothParameterization,
@@ -42,6 +47,7 @@ from genrl.diffusion.parameterizations import (
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers import (
     AncestralSampler,
+    ConsistencySampler,
     DDIMSampler,
     Denoise,
     DPMSolverPP2MSampler,
@@ -100,6 +106,10 @@ __all__ = [
     "BothParameterization",
     "ClassifierFreeGuidance",
     "ConditionalDenoise",
+    "ConsistencyDistillationObjective",
+    "ConsistencyLadder",
+    "ConsistencySampler",
+    "ConsistencyTuningObjective",
     "CosineSchedule",
     "DDIMSampler",
     "DPMSolverPP2MSampler",
@@ -153,6 +163,8 @@ __all__ = [
     "Thresholding",
     "TimeGrid",
     "TimeSampler",
+    "TractLadder",
+    "TractObjective",
     "Trajectory",
     "TruncatedSnrWeighting",
     "UniformTimeGrid",
@@ -172,4 +184,5 @@ __all__ = [
     "position",
     "progressive_target",
     "randn",
+    "self_taught_target",
 ]

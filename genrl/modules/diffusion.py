@@ -16,6 +16,7 @@ from genrl.data import ExampleBatch
 from genrl.diffusion import Denoiser, Objective, Stage
 from genrl.diffusion.noise import mixed_seed
 from genrl.modules.base import StagedModule
+from genrl.networks.averaging import MovingAverage
 
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
 
@@ -52,12 +53,20 @@ class DiffusionModule(StagedModule):
         self.denoiser = denoiser
         needs_teacher = any(objective.needs_teacher for objective in objectives)
         self.teacher = copy.deepcopy(denoiser).requires_grad_(False) if needs_teacher else None
+        self.average = (
+            MovingAverage(denoiser, 0.0) if any(o.average_decay for o in objectives) else None
+        )
         self.objectives = list(objectives)
         learned = dict.fromkeys(objective.trainable for objective in objectives)
         self.learned = nn.ModuleList(part for part in learned if part is not None)
         self.make_optimizer = make_optimizer
         self.seed = seed
         self.warmup_updates, self.gradient_clip = warmup_updates, gradient_clip
+
+    @property
+    def objective(self) -> Objective:
+        """That of the next update."""
+        return self.objectives[self.position.index]
 
     @property
     def model(self) -> Denoiser:
@@ -95,6 +104,8 @@ class DiffusionModule(StagedModule):
     def on_train_batch_start(self, batch: ExampleBatch, batch_idx: int) -> None:
         """Learning rate and random numbers of this update."""
         self._set_modes()
+        if self.average is not None and self.position.step == 0:
+            self.average.restart(self.denoiser)
         optimizer = self.trainer.optimizers[0]
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate()
@@ -108,9 +119,10 @@ class DiffusionModule(StagedModule):
         (Salimans & Ho 2022 and Meng et al. 2022 set dropout to zero in students).
         """
         self.denoiser.train()
-        if self.teacher is not None:
-            self.teacher.eval()
-        if self.objectives[self.position.index].needs_teacher:
+        for teacher in (self.teacher, self.average):
+            if teacher is not None:
+                teacher.eval()
+        if self.objective.needs_teacher or self.objective.average_decay is not None:
             for layer in self.denoiser.modules():
                 if isinstance(layer, _DROPOUT):
                     layer.eval()
@@ -121,11 +133,28 @@ class DiffusionModule(StagedModule):
     def training_step(self, batch: ExampleBatch, batch_idx: int) -> Tensor:
         """The loss of the stage's objective."""
         generator = torch.Generator(self.device).manual_seed(self._update_seed(0))
-        objective = self.objectives[self.position.index]
+        objective = self.objective.at(self.position.step / self.stage.updates, self._average())
         teacher = self.teacher if objective.needs_teacher else None
         result = objective(self.denoiser, teacher, batch.x, batch.label, generator)
         self.metrics = {"loss": result.loss.detach(), **result.metrics}
         return result.loss
+
+    def _average(self) -> Denoiser | None:
+        """What teaches beside the teacher; the student itself is the average without memory."""
+        if self.objective.average_decay is None:
+            return None
+        if not self.objective.average_decay or self.average is None:
+            return self.denoiser
+        average = self.average.module
+        assert isinstance(average, Denoiser)
+        return average
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """One step, which the average of the student follows."""
+        super().optimizer_step(*args, **kwargs)
+        if self.average is not None and self.objective.average_decay:
+            self.average.decay = self.objective.average_decay
+            self.average.follow(self.denoiser)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip the gradient; the norm before clipping is a metric."""

@@ -37,3 +37,8 @@ class MovingAverage(nn.Module):
         count = int(self.count)
         rate = 1 - min(self.decay, (1 + count) / (10 + count))
         torch._foreach_lerp_(list(self.module.parameters()), list(module.parameters()), rate)
+
+    def restart(self, module: nn.Module) -> None:
+        """Begin again at the module's weights."""
+        self.module.load_state_dict(module.state_dict())
+        self.count.zero_()

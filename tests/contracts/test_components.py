@@ -57,6 +57,7 @@ REQUIRED = {
     ("demonstrations", "npz"): {"path": "nowhere"},
     ("env", "gymnasium"): {"id": "Pendulum-v1"},
     ("objective", "progressive_distillation"): {"steps": 4},
+    ("objective", "tract"): {"steps": 4},
 }
 
 

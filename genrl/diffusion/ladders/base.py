@@ -41,6 +41,24 @@ class Ladder(abc.ABC):
         """In order; the first one's teacher is the trained model of the run."""
 
 
+def guided_stage(w_range: dict[str, float], updates: int, learning_rate: float) -> Stage:
+    """The stage that puts the guidance weight into the student (Meng et al. 2022, algorithm 1).
+
+    Args:
+        w_range: ``w_min``, ``w_max`` and ``w_exponent``.
+        updates: length.
+        learning_rate: at its start.
+
+    Raises:
+        ValueError: if the range is empty or reaches below -1, the unconditional model.
+    """
+    low, high = w_range["w_min"], w_range["w_max"]
+    if high < low or low < -1:
+        raise ValueError(f"w runs from w_min >= -1 to w_max, not from {low} to {high}")
+    objective = {"name": "guided_distillation", **w_range}
+    return Stage("guided", objective, updates, learning_rate, is_guided=True)
+
+
 @dataclass(frozen=True)
 class Position:
     """Where an update lies: the index of its stage and its number within the stage."""

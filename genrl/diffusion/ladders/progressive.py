@@ -5,7 +5,7 @@ stage divides the number of sampling steps by a factor (Salimans & Ho 2022, algo
 2022, algorithm 2). No EMA, as in both papers.
 """
 
-from genrl.diffusion.ladders.base import Ladder, Stage, ladders
+from genrl.diffusion.ladders.base import Ladder, Stage, guided_stage, ladders
 
 
 @ladders.register("progressive")
@@ -50,8 +50,6 @@ class ProgressiveLadder(Ladder):
     ) -> None:
         if factor < 2:
             raise ValueError(f"factor must be at least 2, not {factor}")
-        if w_max < w_min or w_min < -1:
-            raise ValueError(f"w runs from w_min >= -1 to w_max, not from {w_min} to {w_max}")
         self.num_steps = [start]
         while self.num_steps[-1] > end and self.num_steps[-1] % factor == 0:
             self.num_steps.append(self.num_steps[-1] // factor)
@@ -63,21 +61,13 @@ class ProgressiveLadder(Ladder):
         self.factor = factor
         self.start_factor = factor if start_factor is None else start_factor
         self.w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
-        self.guided = (guided_updates, guided_learning_rate)
+        self.guided = guided_stage(self.w_range, guided_updates, guided_learning_rate)
         self.updates, self.learning_rate = updates, learning_rate
         self.last_updates = updates if last_updates is None else last_updates
 
     def stages(self) -> list[Stage]:
         """Guided, then one stage for each number of steps, named by it."""
-        guided_updates, guided_learning_rate = self.guided
-        guided = Stage(
-            "guided",
-            {"name": "guided_distillation", **self.w_range},
-            guided_updates,
-            guided_learning_rate,
-            is_guided=True,
-        )
-        return [guided, *(self._progressive(steps) for steps in self.num_steps)]
+        return [self.guided, *(self._progressive(steps) for steps in self.num_steps)]
 
     def _progressive(self, steps: int) -> Stage:
         objective = {

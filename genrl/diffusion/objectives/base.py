@@ -4,6 +4,7 @@ import abc
 from dataclasses import dataclass, field
 
 import torch
+from jaxtyping import Float64
 from torch import Tensor, nn
 
 from genrl.diffusion.denoiser import ConditionalDenoise
@@ -53,9 +54,14 @@ class Loss:
 
 
 class Objective(abc.ABC):
-    """A loss of a student denoiser, with or without a frozen teacher."""
+    """A loss of a student denoiser, with or without a frozen teacher.
+
+    ``average_decay`` is that of the moving average of the student which teaches it too; 0 is the
+    student as it is, None needs no average.
+    """
 
     needs_teacher: bool = False
+    average_decay: float | None = None
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -64,6 +70,15 @@ class Objective(abc.ABC):
     def trainable(self) -> nn.Module | None:
         """What is trained beside the student, with its optimizer."""
         return self.parts.weighting.trainable
+
+    def at(self, progress: float, average: ConditionalDenoise | None) -> "Objective":
+        """The objective at a point of its stage; most are the same all the time.
+
+        Args:
+            progress: updates done as a share of the stage, in [0, 1).
+            average: the moving average of the student, frozen; None without ``average_decay``.
+        """
+        return self
 
     @abc.abstractmethod
     def __call__(
@@ -125,3 +140,33 @@ def check_w(w_min: float, w_max: float) -> None:
         raise ValueError(
             f"guidance weights need -1 <= w_min <= w_max, not w_min = {w_min}, w_max = {w_max}"
         )
+
+
+def check_decay(average_decay: float) -> None:
+    """Check the decay of a teaching average.
+
+    Raises:
+        ValueError: if it is outside [0, 1).
+    """
+    if not 0 <= average_decay < 1:
+        raise ValueError(f"average_decay must be in [0, 1), not {average_decay}")
+
+
+def nested_times(time_grid: TimeGrid, steps: int, factor: int) -> Float64[Tensor, " points"]:
+    """The teacher's grid of ``steps * factor`` steps; every ``factor``-th is the student's.
+
+    Raises:
+        ValueError: if ``steps < 1``, ``factor < 2``, or the grid of ``steps`` lies elsewhere.
+    """
+    if steps < 1 or factor < 2:
+        raise ValueError(
+            f"steps must be at least 1 and factor at least 2, not {steps} and {factor}"
+        )
+    times = time_grid.times(steps * factor)
+    if not torch.allclose(times[::factor], time_grid.times(steps), rtol=0, atol=1e-9):
+        raise ValueError(
+            f"the grid of {steps} steps is no part of the grid of {steps * factor} steps, so "
+            "the student cannot step where its teacher does; choose a time_grid that nests, "
+            "such as uniform"
+        )
+    return times

@@ -19,6 +19,7 @@ from genrl.diffusion.objectives.base import (
     Parts,
     balance_w,
     check_w,
+    nested_times,
     objectives,
     uniform_w,
     x_loss,
@@ -58,10 +59,6 @@ class ProgressiveDistillationObjective(Objective):
         use_guidance: bool = True,
     ) -> None:
         super().__init__(parts)
-        if steps < 1 or factor < 2:
-            raise ValueError(
-                f"steps must be at least 1 and factor at least 2, not {steps} and {factor}"
-            )
         check_w(w_min, w_max)
         self.steps = steps
         self.factor = factor
@@ -69,15 +66,7 @@ class ProgressiveDistillationObjective(Objective):
         self.w_max = w_max
         self.w_exponent = w_exponent
         self.use_guidance = use_guidance
-        self.times = parts.time_grid.times(steps * factor)
-        if not torch.allclose(
-            self.times[::factor], parts.time_grid.times(steps), rtol=0, atol=1e-9
-        ):
-            raise ValueError(
-                f"the grid of {steps} steps is no part of the grid of {steps * factor} steps, so "
-                "the student cannot step where its teacher does; choose a time_grid that nests, "
-                "such as uniform"
-            )
+        self.times = nested_times(parts.time_grid, steps, factor)
 
     def __call__(
         self,
