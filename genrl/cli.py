@@ -68,6 +68,17 @@ COMMANDS = {
         "n: number of samples; w: guidance weights, separated by commas; stage: only this one.\n"
         "Rewrites the run's summary.json, pictures and report.",
     ),
+    "export": Command(
+        "RUN --to diffusers [stage=] [w=0,1,2,4] [steps=] [out=FOLDER]",
+        "write a stage as a folder that diffusers loads, without genrl and without code",
+        "genrl.commands:export",
+        "For runs with network=diffusers_unet. stage: the last one by default; w: the weights\n"
+        "that a guided stage can be asked for; steps: of sampling (a student knows its own);\n"
+        "out: folder, RUN/diffusers/STAGE by default. Load it offline:\n"
+        "  pipe = DiffusionPipeline.from_pretrained(FOLDER)\n"
+        "  pipe(batch_size=2, class_labels=[3, 7], num_inference_steps=4).images\n"
+        "genrl.json in the folder says which class_labels stand for which w.",
+    ),
     "report": Command(
         "RUN [RUN ...] [out=FILE]",
         "write the HTML page of a run, or one that compares several",

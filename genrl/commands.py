@@ -133,6 +133,19 @@ def collect(words: list[str]) -> None:
     )
 
 
+def export(words: list[str]) -> None:
+    """Write a stage in another library's form."""
+    from genrl.tasks.export import ExportOptions
+    from genrl.tasks.export import export as export_task
+
+    words = [word.removeprefix("--") if word.startswith("--to=") else word for word in words]
+    if "--to" in words[:-1]:
+        index = words.index("--to")
+        words[index : index + 2] = [f"to={words[index + 1]}"]
+    paths, options = _split(words, ExportOptions, "genrl export RUN --to diffusers [stage= out=]")
+    print(export_task(paths[0], options))
+
+
 def evaluate(words: list[str]) -> None:
     """Measure the stages of a run."""
     from genrl.tasks.evaluate import EvaluateOptions

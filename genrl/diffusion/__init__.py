@@ -65,6 +65,7 @@ from genrl.diffusion.schedules import (
     LinearSchedule,
     NoiseLevel,
     NoiseSchedule,
+    TableSchedule,
     VdmLinearSchedule,
 )
 from genrl.diffusion.thresholding import (
@@ -160,6 +161,7 @@ __all__ = [
     "Stage",
     "StaticThresholding",
     "StochasticDistilledSampler",
+    "TableSchedule",
     "Thresholding",
     "TimeGrid",
     "TimeSampler",

@@ -103,6 +103,7 @@ class DiffusersUNet(Network):
             features = arguments.setdefault("cross_attention_dim", features)
         self.features = features
         self.timesteps = Timesteps(log_snrs)
+        self.has_learned_steps = own.get("time_embedding_type") == "learned"
         theirs = _build(model, arguments)
         zeroed(theirs.conv_out)
         self.model = theirs
@@ -133,6 +134,8 @@ class DiffusersUNet(Network):
             vector = tokens.sum(dim=1)
             vector = vector if guidance is None else vector + self.guidance(guidance)
             more = {"class_labels": vector}
+        if self.has_learned_steps:
+            step = step.round().long()
         output: Data = self.model(z, step, **more, return_dict=False)[0]
         return output
 

@@ -6,7 +6,8 @@ Without a table the step is the angle of the cosine schedule in thousandths,
 
 whatever the schedule is (Salimans & Ho 2022). With the table λ_0 > λ_1 > ... of a discrete schedule
 it is the number of the entry, and between two entries it is interpolated along the angle, which is
-finite where λ is not (zero terminal SNR).
+finite where λ is not (zero terminal SNR). A step within a thousandth of a whole one is that one,
+which the rounding of λ to float32 would miss.
 """
 
 import math
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 from genrl.typing import Batch
 
 THOUSAND = 1000.0
+ROUNDING = 1e-3
 
 
 def angle_step(log_snr: Batch) -> Batch:
@@ -59,4 +61,6 @@ class Timesteps(nn.Module):
         after = torch.searchsorted(table, place).clamp(1, len(table) - 1)
         start, end = table[after - 1], table[after]
         share = ((place - start) / (end - start)).clamp(0, 1)
-        return (after - 1 + share).to(dtype)
+        step = after - 1 + share
+        whole = step.round()
+        return torch.where((step - whole).abs() < ROUNDING, whole, step).to(dtype)

@@ -1,8 +1,8 @@
-"""A trained model in place of the first stage: ``teacher=<run folder or checkpoint>``."""
+"""A trained model in place of the first stage: ``teacher=`` a run, a checkpoint or diffusers'."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from genrl import checkpoints
 from genrl.diffusion import Stage
@@ -12,11 +12,30 @@ from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import is_agent
 from genrl.tasks.build import MODEL_KEYS, Config
+from genrl.tasks.diffusers_teacher import is_diffusers_folder, load_diffusers_teacher
 from genrl.typing import DataSpec
 
 
+class Teacher(Protocol):
+    """A trained model that takes the place of the teacher stage."""
+
+    @property
+    def path(self) -> Path:
+        """Where it comes from."""
+
+    def adapt(self, config: Config) -> Config:
+        """The config with the teacher's network, schedule and parameterization, for students."""
+
+    def load_into(self, module: DiffusionModule) -> None:
+        """Student and teacher take its weights."""
+
+
+TEACHER_STAGE = Stage("teacher", {"name": "denoising"}, 1, 1.0)
+"""The stage that a given teacher replaces."""
+
+
 @dataclass(frozen=True)
-class Teacher:
+class TeacherCheckpoint:
     """The checkpoint of a finished teacher stage.
 
     Args:
@@ -26,11 +45,6 @@ class Teacher:
 
     path: Path
     checkpoint: dict[str, Any]
-
-    @property
-    def stage(self) -> Stage:
-        """The stage that it replaces."""
-        return Stage("teacher", {"name": "denoising"}, 1, 1.0)
 
     def adapt(self, config: Config) -> Config:
         """The config with the teacher's network, schedule and parameterization, for students."""
@@ -59,12 +73,14 @@ class Teacher:
 
 
 def load_teacher(path: Path) -> Teacher:
-    """Read a teacher from a run folder or a checkpoint file.
+    """Read a teacher from a run folder, a checkpoint file or a folder of diffusers.
 
     Raises:
         ConfigurationError: if there is none, or the checkpoint is that of a distilled student.
     """
-    existing(path, "run folder or checkpoint")
+    existing(path, "run folder, checkpoint or diffusers folder")
+    if is_diffusers_folder(path):
+        return load_diffusers_teacher(path)
     if path.is_dir():
         folder = RunFolder.open(path)
         if is_agent(folder.config()):
@@ -78,4 +94,4 @@ def load_teacher(path: Path) -> Teacher:
             f"{path} is not the checkpoint of a teacher stage; "
             "give a run folder or its checkpoints/teacher.ckpt"
         )
-    return Teacher(path, checkpoint)
+    return TeacherCheckpoint(path, checkpoint)

@@ -24,7 +24,7 @@ from genrl.tasks.build import (
 )
 from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.fit import Announcer, Followers, build_followers, build_trainer, fit
-from genrl.tasks.teacher import Teacher, load_teacher
+from genrl.tasks.teacher import TEACHER_STAGE, Teacher, load_teacher
 
 
 def train(config: Config, path: Path) -> RunFolder:
@@ -137,7 +137,7 @@ def _fit(
 
     def before() -> None:
         if teacher is not None:
-            _evaluate_teacher(trainer, module, followers, teacher.stage)
+            _evaluate_teacher(trainer, module, followers, TEACHER_STAGE)
 
     fit(trainer, module, loader, folder, say, checkpoint=checkpoint, before=before)
 

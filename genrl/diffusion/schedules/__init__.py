@@ -5,6 +5,7 @@ from genrl.diffusion.schedules.cosine import CosineSchedule
 from genrl.diffusion.schedules.edm import EdmSchedule
 from genrl.diffusion.schedules.flow import FlowSchedule
 from genrl.diffusion.schedules.linear import LinearSchedule
+from genrl.diffusion.schedules.table import TableSchedule
 from genrl.diffusion.schedules.vdm_linear import VdmLinearSchedule
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "LinearSchedule",
     "NoiseLevel",
     "NoiseSchedule",
+    "TableSchedule",
     "VdmLinearSchedule",
     "schedules",
 ]

@@ -11,6 +11,7 @@ from genrl.diffusion.schedules import (
     FlowSchedule,
     LinearSchedule,
     NoiseSchedule,
+    TableSchedule,
     VdmLinearSchedule,
     schedules,
 )
@@ -24,6 +25,8 @@ VARIANTS = {
     "flow short": FlowSchedule(log_snr_min=-9.0, log_snr_max=12.0),
     "linear": LinearSchedule(),
     "linear short": LinearSchedule(num_timesteps=7, beta_start=0.01, beta_end=0.6),
+    "table": TableSchedule(),
+    "table of three": TableSchedule(log_snrs=(8.0, 1.5, -4.0)),
     "vdm_linear": VdmLinearSchedule(),
 }
 # The signal that is left after the seven steps of "linear short", multiplied out.
@@ -38,6 +41,8 @@ SNR_ENDS = {
     "flow short": (12.0, -9.0),
     "linear": (9.210240366975848, -10.117673183301031),
     "linear short": (math.log(0.99 / 0.01), SHORT_END),
+    "table": (9.210240366975848, -10.117673183301031),
+    "table of three": (8.0, -4.0),
     "vdm_linear": (13.3, -5.0),
 }
 
