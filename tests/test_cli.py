@@ -46,6 +46,9 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             "value 'x' could not be converted to a float (option 'w",
         ),
         (["evaluate", "nowhere"], "there is no run folder nowhere."),
+        (["export"], "usage: genrl export RUN --to diffusers"),
+        (["export", "nowhere", "--to", "diffusers"], "there is no run folder nowhere."),
+        (["export", "nowhere", "--to", "onnx"], "to=onnx: a run can be exported to diffusers"),
         (["report"], "usage: genrl report RUN [RUN ...] [out=FILE]"),
         (["report", "nowhere"], "there is no run folder nowhere."),
     ],
@@ -109,7 +112,7 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], words: list[str], said: st
         ("optimizer._target_=torch.optim.Adm", "_target_ 'torch.optim.Adm' does not exist"),
         ("optimizer.betas=5", "torch.optim.Adam"),
         ("device=gpuu", "device 'gpuu' is none of: auto, cpu, cuda"),
-        ("teacher=nowhere", "there is no run folder or checkpoint nowhere."),
+        ("teacher=nowhere", "there is no run folder, checkpoint or diffusers folder nowhere."),
         ("hydra.run.dir=/proc/genrl", "/proc/genrl: "),
     ],
 )
@@ -170,7 +173,7 @@ def test_every_job_of_a_sweep_is_reported(capsys: pytest.CaptureFixture[str]) ->
 
 def test_list_and_show(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("list") == 0
-    assert "sampler           ancestral, ddim" in capsys.readouterr().out
+    assert "sampler           ancestral, consistency, ddim" in capsys.readouterr().out
     assert run("list", "sampler") == 0
     out = capsys.readouterr().out
     assert "heun" in out

@@ -119,7 +119,8 @@ def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> Diffusi
     """The LightningModule with fresh weights."""
     if any(stage.is_guided for stage in stages) and not spec.num_classes:
         raise ConfigurationError(
-            "guided distillation needs labelled data: a folder for each class, or distill=none"
+            "guided distillation needs labelled data: a folder for each class; "
+            "without labels give distill.use_guidance=false, or distill=none"
         )
     training = config["training"]
     for key, least in (("batch_size", 1), ("log_every", 1), ("warmup_updates", 0)):

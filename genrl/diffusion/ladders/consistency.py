@@ -24,6 +24,8 @@ class ConsistencyLadder(Ladder):
         w_min: lowest guidance weight, >= -1.
         w_max: highest guidance weight.
         w_exponent: the loss of an example is divided by (1 + |w|)^w_exponent.
+        use_guidance: whether there is a guided stage and students take w; without it, data need no
+            labels.
         guided_updates: length of the guided stage.
         guided_learning_rate: at its start.
         updates: length of the consistency stage.
@@ -41,29 +43,33 @@ class ConsistencyLadder(Ladder):
         w_min: float = 0.0,
         w_max: float = 4.0,
         w_exponent: float = 0.0,
+        use_guidance: bool = True,
         guided_updates: int = 1000,
         guided_learning_rate: float = 5e-4,
         updates: int = 2000,
         learning_rate: float = 5e-4,
         use_ema: bool = True,
     ) -> None:
-        self.w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
-        self.guided = guided_stage(self.w_range, guided_updates, guided_learning_rate)
+        w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
+        guided = guided_stage(w_range, guided_updates, guided_learning_rate)
+        self.before = [guided] if use_guidance else []
+        self.common = {**w_range, "use_guidance": use_guidance}
+        self.use_guidance = use_guidance
         own: dict[str, Any] = {"doublings": doublings}
         if method == "distillation":
             own = {"intervals": intervals, "average_decay": average_decay}
-        self.objective = {"name": f"consistency_{method}", **own, **self.w_range}
+        self.objective = {"name": f"consistency_{method}", **own, **self.common}
         self.updates, self.learning_rate, self.use_ema = updates, learning_rate, use_ema
 
     def stages(self) -> list[Stage]:
-        """Guided, then ``consistency``."""
+        """Guided, where students take w, then ``consistency``."""
         last = Stage(
             "consistency",
             self.objective,
             self.updates,
             self.learning_rate,
             num_steps=1,
-            is_guided=True,
+            is_guided=self.use_guidance,
             use_ema=self.use_ema,
         )
-        return [self.guided, last]
+        return [*self.before, last]

@@ -21,6 +21,8 @@ class ProgressiveLadder(Ladder):
         w_min: lowest guidance weight, >= -1.
         w_max: highest guidance weight.
         w_exponent: the loss of an example is divided by (1 + |w|)^w_exponent.
+        use_guidance: whether there is a guided stage and students take w; without it, data need no
+            labels.
         guided_updates: length of the guided stage.
         guided_learning_rate: at its start.
         updates: length of each progressive stage.
@@ -42,6 +44,7 @@ class ProgressiveLadder(Ladder):
         w_min: float = 0.0,
         w_max: float = 4.0,
         w_exponent: float = 0.0,
+        use_guidance: bool = True,
         guided_updates: int = 1000,
         guided_learning_rate: float = 5e-4,
         updates: int = 800,
@@ -60,21 +63,26 @@ class ProgressiveLadder(Ladder):
             )
         self.factor = factor
         self.start_factor = factor if start_factor is None else start_factor
-        self.w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
-        self.guided = guided_stage(self.w_range, guided_updates, guided_learning_rate)
+        w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
+        guided = guided_stage(w_range, guided_updates, guided_learning_rate)
+        self.before = [guided] if use_guidance else []
+        self.common = {**w_range, "use_guidance": use_guidance}
+        self.use_guidance = use_guidance
         self.updates, self.learning_rate = updates, learning_rate
         self.last_updates = updates if last_updates is None else last_updates
 
     def stages(self) -> list[Stage]:
-        """Guided, then one stage for each number of steps, named by it."""
-        return [self.guided, *(self._progressive(steps) for steps in self.num_steps)]
+        """Guided, where students take w, then one stage for each number of steps, named by it."""
+        return [*self.before, *(self._progressive(steps) for steps in self.num_steps)]
 
     def _progressive(self, steps: int) -> Stage:
         objective = {
             "name": "progressive_distillation",
             "steps": steps,
             "factor": self.start_factor if steps == self.num_steps[0] else self.factor,
-            **self.w_range,
+            **self.common,
         }
         updates = self.last_updates if steps <= 2 else self.updates
-        return Stage(str(steps), objective, updates, self.learning_rate, steps, is_guided=True)
+        return Stage(
+            str(steps), objective, updates, self.learning_rate, steps, is_guided=self.use_guidance
+        )

@@ -19,6 +19,8 @@ class TractLadder(Ladder):
         w_min: lowest guidance weight, >= -1.
         w_max: highest guidance weight.
         w_exponent: the loss of an example is divided by (1 + |w|)^w_exponent.
+        use_guidance: whether there is a guided stage and students take w; without it, data need no
+            labels.
         guided_updates: length of the guided stage.
         guided_learning_rate: at its start.
         updates: length of each further stage.
@@ -38,6 +40,7 @@ class TractLadder(Ladder):
         w_min: float = 0.0,
         w_max: float = 4.0,
         w_exponent: float = 0.0,
+        use_guidance: bool = True,
         guided_updates: int = 1000,
         guided_learning_rate: float = 5e-4,
         updates: int = 1000,
@@ -51,13 +54,16 @@ class TractLadder(Ladder):
                 f"not {', '.join(map(str, self.counts))}"
             )
         self.average_decay = average_decay
-        self.w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
-        self.guided = guided_stage(self.w_range, guided_updates, guided_learning_rate)
+        w_range = {"w_min": w_min, "w_max": w_max, "w_exponent": w_exponent}
+        guided = guided_stage(w_range, guided_updates, guided_learning_rate)
+        self.before = [guided] if use_guidance else []
+        self.common = {**w_range, "use_guidance": use_guidance}
+        self.use_guidance = use_guidance
         self.updates, self.learning_rate, self.use_ema = updates, learning_rate, use_ema
 
     def stages(self) -> list[Stage]:
-        """Guided, then one stage for each number of steps, named by it."""
-        return [self.guided, *(self._stage(*pair) for pair in pairwise(self.counts))]
+        """Guided, where students take w, then one stage for each number of steps, named by it."""
+        return [*self.before, *(self._stage(*pair) for pair in pairwise(self.counts))]
 
     def _stage(self, before: int, after: int) -> Stage:
         objective = {
@@ -65,7 +71,7 @@ class TractLadder(Ladder):
             "steps": after,
             "factor": before // after,
             "average_decay": self.average_decay,
-            **self.w_range,
+            **self.common,
         }
         return Stage(
             str(after),
@@ -73,6 +79,6 @@ class TractLadder(Ladder):
             self.updates,
             self.learning_rate,
             num_steps=after,
-            is_guided=True,
+            is_guided=self.use_guidance,
             use_ema=self.use_ema,
         )

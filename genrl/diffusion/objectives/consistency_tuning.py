@@ -85,6 +85,10 @@ class ConsistencyTuningObjective(Objective):
         self._progress = 0.0
         self._average: ConditionalDenoise | None = None
 
+    @property
+    def trainable(self) -> None:
+        """Nothing: the weight is this objective's own."""
+
     def at(
         self, progress: float, average: ConditionalDenoise | None
     ) -> "ConsistencyTuningObjective":

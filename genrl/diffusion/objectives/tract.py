@@ -108,4 +108,5 @@ class TractObjective(Objective):
             jump = bind(average, label, w)
             target = self_taught_target(first, jump, z, start, middle, end, schedule)
         weight = balance_w(self.parts.weighting(t), w, self.w_exponent)
-        return x_loss(student(z, t, label, w).x, target, weight)
+        prediction = student(z, t, label, w)
+        return x_loss(prediction.x, target, weight, self.parts.weighting.log_variance(t))

@@ -5,6 +5,7 @@ import pytest
 from genrl.diffusion.ladders import ConsistencyLadder, TractLadder, ladders
 from genrl.registry import ConfigurationError
 
+GUIDED = {"use_guidance": True}
 W = {"w_min": 0.0, "w_max": 2.0, "w_exponent": 1.0}
 
 
@@ -28,7 +29,7 @@ def test_consistency_by_distillation_and_by_tuning() -> None:
             "guided", 3, True, False,
         )  # fmt: skip
         assert guided.objective == {"name": "guided_distillation", **W}
-        assert last.objective == {"name": f"consistency_{method}", **own, **W}
+        assert last.objective == {"name": f"consistency_{method}", **own, **W, **GUIDED}
         assert (last.name, last.updates, last.learning_rate) == ("consistency", 7, 1e-4)
         assert (last.num_steps, last.is_guided, last.use_ema) == (1, True, True)
 
@@ -44,7 +45,7 @@ def test_tract_by_any_ratio() -> None:
         (12, 5), (4, 3), (1, 4),
     ]  # fmt: skip
     assert students[0].objective == {
-        "name": "tract", "steps": 12, "factor": 5, "average_decay": 0.4, **W,
+        "name": "tract", "steps": 12, "factor": 5, "average_decay": 0.4, **W, **GUIDED,
     }  # fmt: skip
 
 
@@ -58,3 +59,10 @@ def test_an_impossible_range_of_w() -> None:
     for name in ("consistency", "tract"):
         with pytest.raises(ConfigurationError, match="w runs from w_min >= -1 to w_max"):
             ladders.build({"name": name, "w_min": 3.0, "w_max": 2.0})
+
+
+@pytest.mark.parametrize("name", ["consistency", "progressive", "tract"])
+def test_without_guidance_there_is_no_guided_stage(name: str) -> None:
+    for stage in ladders.build({"name": name, "use_guidance": False}).stages():
+        assert not stage.is_guided
+        assert stage.objective["use_guidance"] is False

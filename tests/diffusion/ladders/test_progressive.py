@@ -34,6 +34,7 @@ def test_halving_from_sixteen() -> None:
             "name": "progressive_distillation",
             "steps": student.num_steps,
             "factor": 2,
+            "use_guidance": True,
             **w_range,
         }
     assert all(stage.is_guided and not stage.use_ema for stage in ladder.stages())
