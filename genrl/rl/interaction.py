@@ -50,6 +50,8 @@ class Interaction:
         self.generator = torch.Generator()
         self.episodes: list[Episode] = []
         self._seen: list[Rollout] = []
+        # Fresh steps and their rewards, which an on-policy algorithm asks for again.
+        self._paid: tuple[Transitions | None, Tensor] = (None, torch.empty(0))
 
     @property
     def progress(self) -> float:
@@ -59,7 +61,7 @@ class Interaction:
     def begin(self) -> None:
         """Start an iteration: its random numbers, its statistics."""
         self.generator.manual_seed(mixed_seed(self.seed, self.iteration))
-        self.episodes, self._seen = [], []
+        self.episodes, self._seen, self._paid = [], [], (None, torch.empty(0))
 
     def collect(self, policy: Policy, num_steps: int) -> Rollout:
         """Let the policy act; rewards are the environment's own."""
@@ -95,7 +97,10 @@ class Interaction:
 
     def relabel(self, steps: Transitions) -> Transitions:
         """A rollout with the reward source's rewards, scaled, and normalized observations."""
-        paid = replace(steps, reward=self.scaler(self.reward.reward(steps)))
+        known, reward = self._paid
+        if known is not steps:
+            reward = self.reward.reward(steps)
+        paid = replace(steps, reward=self.scaler(reward))
         return self.normalizer.steps(self.reward.settle(paid))
 
     def learn_reward(self) -> Metrics:
@@ -104,10 +109,10 @@ class Interaction:
             return {}
         fresh = Rollout.join(self._seen)
         metrics = self.reward.update(fresh.flat(), self.generator)
-        if self.scaler.is_active:
-            rewards = self.reward.reward(fresh.steps)
-            self.scaler.update(rewards, fresh.steps.done, fresh.valid)
-        return {**metrics, **self.reward.diagnose(fresh)}
+        reward = self.reward.reward(fresh.steps)
+        self._paid = fresh.steps, reward
+        self.scaler.update(reward, fresh.steps.done, fresh.valid)
+        return {**metrics, **self.reward.diagnose(fresh, reward)}
 
     def finish(self) -> Metrics:
         """End an iteration: normalizers learn, counters move; statistics of finished episodes."""

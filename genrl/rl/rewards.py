@@ -30,8 +30,8 @@ class RewardSource(Protocol):
     def mix(self, steps: Transitions, generator: torch.Generator) -> Transitions:
         """Append others (demonstrations) to a drawn batch; most sources return it as it is."""
 
-    def diagnose(self, rollout: Rollout) -> Metrics:
-        """What the rewards of fresh steps say about the source."""
+    def diagnose(self, rollout: Rollout, learned: Tensor) -> Metrics:
+        """What its rewards of fresh steps, (time, env), say about the source."""
 
     def state_dict(self) -> dict[str, Any]:
         """Tensors and plain values."""
@@ -59,7 +59,7 @@ class EnvironmentReward:
         """As it is."""
         return steps
 
-    def diagnose(self, rollout: Rollout) -> Metrics:
+    def diagnose(self, rollout: Rollout, learned: Tensor) -> Metrics:
         """Nothing to say."""
         return {}
 

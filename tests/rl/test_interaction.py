@@ -114,9 +114,11 @@ def test_the_reward_learns_once_from_valid_steps_before_it_pays(scale: bool) -> 
     metrics = it.learn_reward()
     relabelled = it.relabel(rollout.steps)
     assert metrics["lesson"] == 12.0
-    assert source.log[1] == "update"  # collected first, then learned, then paid
-    assert "update" not in source.log[2:]
-    assert len(source.seen[0]) == int(rollout.valid.sum()) == it.env_steps
+    # Collected first, then learned, then paid, and not asked twice for the same steps.
+    assert source.log == ["", "update", "reward"]
+    it.relabel(it.collect(policy(), 3).steps)
+    assert source.log == ["", "update", "reward", "reward"]
+    assert len(source.seen[0]) == int(rollout.valid.sum())
     assert torch.equal(rollout.steps.reward, before)
     expected = torch.full((9, 2), 12.0)
     if scale:

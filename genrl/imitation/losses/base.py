@@ -123,9 +123,8 @@ class RewardModel(ImitationLoss):
         """
         return steps
 
-    def diagnose(self, rollout: Rollout) -> Metrics:
-        """What the rewards of fresh steps say about the model; see `RewardDiagnostics`."""
-        learned = self.reward(rollout.steps)
+    def diagnose(self, rollout: Rollout, learned: Tensor) -> Metrics:
+        """What its rewards of fresh steps say about the model; see `RewardDiagnostics`."""
         return {
             **self.diagnostics(rollout.steps, learned, rollout.valid),
             "uninformative_reward": self.uninformative_reward,

@@ -31,7 +31,8 @@ def test_its_diagnostics_are_the_lengths_of_the_episodes(build: Build, draw: Dra
     for first, last in ((0, 9), (10, 14), (15, 28)):
         fields["start"][first] = fields["terminated"][last] = True
     rollout = Rollout(Transitions(**fields), torch.ones(30, 1, dtype=torch.bool), [])
-    metrics = build("constant").diagnose(rollout)
+    model = build("constant")
+    metrics = model.diagnose(rollout, model.reward(rollout.steps))
     assert metrics["learned_return"] == metrics["control_return"] == 29 / 3
     assert metrics["length_correlation"] == 1.0
     assert metrics["uninformative_reward"] == 1.0
