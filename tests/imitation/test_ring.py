@@ -94,7 +94,7 @@ def agent_of(seed: int, num_iterations: int) -> Agent:
     """SAC under SMILING's reward; one update for two steps."""
     torch.manual_seed(seed)
     parts = ImitationParts(SPEC, demonstrations(), make_denoiser)
-    reward = SMILING(parts, updates_per_step=0.6)
+    reward = SMILING(parts, inputs="state", updates_per_step=0.6)
     reward.fit(torch.Generator().manual_seed(seed))
     layers = {"features": [64, 64], "activation": "relu"}
     policy = policies.build({"name": "tanh_gaussian", **layers}, SPEC)

@@ -10,6 +10,14 @@ states is -E |ε_E - ε_L|², the diffusion score divergence: no discriminator, 
 The difference has many times the variance of that direct form, which is logged, but holds also
 where ε_L is not yet the learner's exact model.
 
+The difference of two denoising errors is known up to a constant, which matters once episodes may
+end early: a reward of mean 0 makes dying cost nothing. It stands where an adversarial reward has
+the logit of "this is the expert's" (averaged evenly in log-SNR, times half of its range, r is the
+difference of two bounds of log p_E / p_L), and takes a sign in the same three ways: positive by
+default, softplus(r) ≥ 0. Absorbing states are no way out here. They lie apart from all others, and
+the scores of a mixture whose parts lie apart hardly know the parts' weights: dying once in a
+thousand steps, as the expert does, and dying at once look nearly alike.
+
 Both models see the same (t, ε, s_t), and every state every one of the chosen times. Training draws
 t from the same distribution as the reward, so that ε_L minimizes what the reward subtracts from.
 Wu et al. 2024, "Diffusing States and Matching Scores" (arXiv 2410.13855).
@@ -28,10 +36,12 @@ from genrl.imitation.losses.base import (
     ImitationParts,
     Inputs,
     RewardModel,
+    Sign,
     imitation_losses,
     input_size,
     inputs_of,
 )
+from genrl.imitation.signs import reward_of_logit, uninformative_reward
 from genrl.rl.normalization import ObservationNormalizer
 from genrl.rl.rewards import Metrics
 from genrl.rl.transitions import Transitions
@@ -44,14 +54,15 @@ _CHUNK = 2048  # states at a time: the activations of a whole rollout would not 
 class SMILING(RewardModel):
     """Reward of states that the expert's diffusion model denoises better than the learner's.
 
-    r(s) = E_{t,ε} [ |ε_L(s_t, t) - ε|² - |ε_E(s_t, t) - ε|² ]
+    r(s) = E_{t,ε} [ |ε_L(s_t, t) - ε|² - |ε_E(s_t, t) - ε|² ], paid as scale · softplus(r)
 
     The noise of the k-th call of `reward` comes from a generator seeded by (seed, k); k is part of
-    the state, so that a resumed run repeats an uninterrupted one. In tasks that end early, use
-    absorbing states or a fixed horizon: a standardized reward has no meaning for staying alive.
+    the state, so that a resumed run repeats an uninterrupted one.
 
     Args:
         inputs: what is compared: s', (s, a) or (s, s').
+        sign: positive pays for living, negative for ending, unbiased pays r itself: for tasks whose
+            episodes all have one length.
         num_times: noise levels that every state is seen at.
         t_min: least time, in [0, 1].
         t_max: greatest time, in [0, 1].
@@ -61,9 +72,10 @@ class SMILING(RewardModel):
         batch_size: of both models' updates.
         learning_rate: of both, Adam.
         history: states of the learner that are kept to train on.
-        standardize: whether the rewards of a batch are given mean 0 and standard deviation 1. They
-            then never vanish; the metric ``learner_reward`` does, once the learner is an expert.
-        scale: factor on the reward, after standardization.
+        standardize: whether r is given mean 0 and standard deviation 1 over a batch, before its
+            sign. Rewards then never vanish; the metric ``learner_reward`` does, once the learner is
+            an expert.
+        scale: factor on what is paid.
 
     Raises:
         ValueError: if a number is out of its range.
@@ -73,10 +85,11 @@ class SMILING(RewardModel):
         self,
         parts: ImitationParts,
         *,
-        inputs: Inputs = "state",
+        inputs: Inputs = "state_action",
+        sign: Sign = "positive",
         num_times: int = 10,
-        t_min: float = 0.02,
-        t_max: float = 0.98,
+        t_min: float = 0.1,
+        t_max: float = 0.9,
         spacing: Literal["time", "log_snr"] = "time",
         expert_updates: int = 3000,
         updates_per_step: float = 0.2,
@@ -104,7 +117,7 @@ class SMILING(RewardModel):
         self.t_min, self.t_max = t_min, t_max
         self.expert_updates, self.updates_per_step = expert_updates, updates_per_step
         self.batch_size, self.learning_rate = batch_size, learning_rate
-        self.standardize, self.scale = standardize, scale
+        self.standardize, self.scale, self.sign = standardize, scale, sign
         self.expert = parts.make_denoiser(DataSpec((size,)))
         self.learner = parts.make_denoiser(DataSpec((size,)))
         self.normalizer = ObservationNormalizer(size, is_active=True)
@@ -115,6 +128,11 @@ class SMILING(RewardModel):
         self._optimizer = torch.optim.Adam(self.learner.parameters(), lr=learning_rate)
         self._seed, self._calls = 0, 0
         self._owed = 0.0
+
+    @property
+    def uninformative_reward(self) -> float:
+        """Where both models err alike."""
+        return self.scale * uninformative_reward(self.sign)
 
     def fit(self, generator: torch.Generator) -> Metrics:
         """Train the expert's model."""
@@ -139,7 +157,7 @@ class SMILING(RewardModel):
         reward = self.contrast(states, generator).reward.view(steps.shape).to(steps.reward)
         if self.standardize:
             reward = (reward - reward.mean()) / (reward.std(correction=0) + 1e-6)
-        return self.scale * reward
+        return self.scale * reward_of_logit(reward, self.sign)
 
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         """Train the learner's model on all history; the raw reward of fresh and expert states."""
@@ -151,7 +169,7 @@ class SMILING(RewardModel):
         for _ in range(updates):
             batch = self._history.sample(self.batch_size, generator)
             total += self._train(self.learner, self._optimizer, batch, generator)
-        contrast = self.contrast(states[-_CHUNK:], generator)
+        contrast = self.contrast(states[-self.batch_size :], generator)
         chosen = torch.randint(len(self._demonstrated), (self.batch_size,), generator=generator)
         expert = self.contrast(self._demonstrated[chosen], generator)
         metrics = {
@@ -163,7 +181,7 @@ class SMILING(RewardModel):
 
     @torch.no_grad()
     def contrast(self, states: Tensor, generator: torch.Generator) -> Contrast:
-        """Reward before standardization, and divergence, of standardized states (batch, size)."""
+        """r before standardization, and divergence, of standardized states (batch, size)."""
         states = states.to(self._device)
         schedule, times = self.expert.schedule, self.times(self.num_times, generator)
         pieces = [

@@ -56,7 +56,9 @@ def parts(obs: Tensor | None = None) -> ImitationParts:
 
 def build(obs: Tensor | None = None, **parameters: Any) -> SMILING:
     torch.manual_seed(0)
-    return SMILING(parts(obs), **{"expert_updates": 50, "batch_size": 64, **parameters})
+    return SMILING(
+        parts(obs), **{"inputs": "state", "expert_updates": 50, "batch_size": 64, **parameters}
+    )
 
 
 def randomized(model: SMILING) -> SMILING:
@@ -219,10 +221,13 @@ def test_the_expert_is_paid_more_than_the_learner() -> None:
     metrics = model.update(steps_to(points(-1.0, 300, 5)), generator(1))
     assert metrics["learner_reward"] < 0 < metrics["expert_reward"]
     assert metrics["divergence"] > 0
-    of_expert = model.reward(steps_to(points(1.0, 200, 6)))
-    of_learner = model.reward(steps_to(points(-1.0, 200, 7)))
-    assert of_learner.mean() < 0 < of_expert.mean()
-    assert float((of_expert > of_learner.max()).float().mean()) > 0.95
+    for sign, even in (("unbiased", 0.0), ("positive", math.log(2)), ("negative", -math.log(2))):
+        model.sign = sign
+        of_expert = model.reward(steps_to(points(1.0, 200, 6)))
+        of_learner = model.reward(steps_to(points(-1.0, 200, 7)))
+        assert of_learner.mean() < even < of_expert.mean()
+        assert float((of_expert > of_learner.max()).float().mean()) > 0.9
+        assert model.uninformative_reward == pytest.approx(even)
 
 
 def test_the_learners_model_learns_from_all_history() -> None:
@@ -263,7 +268,8 @@ def test_units_do_not_matter() -> None:
 
 
 def test_a_batch_is_standardized_as_one() -> None:
-    raw, standardized = randomized(build(standardize=False, scale=1.0)), randomized(build())
+    raw = randomized(build(standardize=False, scale=1.0, sign="unbiased"))
+    standardized = randomized(build(sign="unbiased"))
     batch = steps_to(points(0.5, 60, 2)).map(lambda field: field.unflatten(0, (12, 5)))
     values, scaled = raw.reward(batch), standardized.reward(batch)
     assert scaled.shape == (12, 5)
@@ -273,6 +279,20 @@ def test_a_batch_is_standardized_as_one() -> None:
     assert not scaled.requires_grad
     alone = standardized.reward(steps_to(points(0.5, 1, 2)))
     assert float(alone) == 0.0
+
+
+@pytest.mark.parametrize("standardize", [True, False])
+def test_no_state_is_worse_than_death_nor_any_better(standardize: bool) -> None:
+    """0.1 log(1 + e^r) > 0 is paid, and 0.1 log(σ(r)) < 0; what has ended is paid nothing."""
+    batch = steps_to(points(-0.5, 60, 2))
+    options = {"standardize": standardize, "updates_per_step": 0.0}
+    bare = randomized(build(sign="unbiased", **options)).reward(batch) / 0.1
+    living = randomized(build(**options)).reward(batch)
+    ending = randomized(build(sign="negative", **options)).reward(batch)
+    assert float(bare.min()) < -0.5
+    torch.testing.assert_close(living, 0.1 * (1 + bare.exp()).log(), rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(ending, -0.1 * (1 + (-bare).exp()).log(), rtol=1e-4, atol=1e-6)
+    assert float(living.min()) > 0 > float(ending.max())
 
 
 def test_large_rollouts_are_the_same_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +347,7 @@ def test_a_resumed_model_goes_on_bit_for_bit() -> None:
     torch.save(model.state_dict(), stored)
     stored.seek(0)
     torch.manual_seed(99)
-    other = SMILING(parts(), expert_updates=50, batch_size=64, history=100)
+    other = SMILING(parts(), inputs="state", expert_updates=50, batch_size=64, history=100)
     other.load_state_dict(torch.load(stored, weights_only=True))
     for k in range(3, 6):
         metrics = [m.update(fresh[k], generator(k)) for m in (model, other)]
@@ -346,6 +366,7 @@ def test_a_resumed_model_goes_on_bit_for_bit() -> None:
         ({"updates_per_step": -1.0}, "updates_per_step"),
         ({"learning_rate": 0.0}, "learning_rate"),
         ({"scale": 0.0}, "scale"),
+        ({"sign": "neutral"}, "sign"),
         ({"history": 0}, "history"),
         ({"inputs": "action"}, "inputs"),
         ({"num_time": 3}, "Did you mean 'num_times'"),
