@@ -34,6 +34,7 @@ class RunConfig:
     network: Any = MISSING
     schedule: Any = MISSING
     parameterization: Any = MISSING
+    objective: Any = MISSING
     weighting: Any = MISSING
     time_sampler: Any = MISSING
     time_grid: Any = None

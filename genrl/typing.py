@@ -3,7 +3,7 @@
 ``Batch`` is one number for each example; ``Data`` is data of any rank with the batch first.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 
 from jaxtyping import Float, Int
@@ -25,11 +25,14 @@ class DataSpec:
             ``num_classes`` itself.
         condition_size: numbers in the vector that an example is conditioned on (observations); 0
             without one.
+        num_levels: values that an entry may take, equally spaced in [-1, 1]: 256 for images of 8
+            bits; None for real numbers. No network depends on it, and equality ignores it.
     """
 
     shape: tuple[int, ...]
     num_classes: int = 0
     condition_size: int = 0
+    num_levels: int | None = field(default=None, compare=False)
 
     @property
     def size(self) -> int:

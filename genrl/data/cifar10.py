@@ -19,7 +19,7 @@ class Cifar10Source(DataSource):
     """
 
     default_feature = "classifier"
-    spec = DataSpec((3, 32, 32), 10)
+    spec = DataSpec((3, 32, 32), 10, num_levels=256)
     class_names = (
         "airplane",
         "automobile",

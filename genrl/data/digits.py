@@ -32,7 +32,7 @@ class DigitsSource(DataSource):
         images = torch.from_numpy(digits.images).float().unsqueeze(1) / 8 - 1
         labels = torch.from_numpy(digits.target).long()
         train, held_out = stratified_split(labels, held_out_fraction)
-        self.spec = DataSpec((1, 8, 8), 10)
+        self.spec = DataSpec((1, 8, 8), 10, num_levels=17)
         self.class_names = tuple(str(name) for name in digits.target_names)
         self._train = TensorSet(images[train], labels[train])
         self._held_out = TensorSet(images[held_out], labels[held_out]) if len(held_out) else None

@@ -18,7 +18,7 @@ class FashionMnistSource(DataSource):
     """
 
     default_feature = "classifier"
-    spec = DataSpec((1, 28, 28), 10)
+    spec = DataSpec((1, 28, 28), 10, num_levels=256)
     class_names = (
         "T-shirt/top",
         "Trouser",

@@ -72,7 +72,7 @@ class ImageFolderSource(DataSource):
         self._sets: dict[bool, ExampleSet] = {}
         self._reader = ImageReader.detect(training.paths, size, channels)
         shape = (self._reader.channels, self._reader.height, self._reader.width)
-        self.spec = DataSpec(shape, len(training.class_names))
+        self.spec = DataSpec(shape, len(training.class_names), num_levels=256)
         self.class_names = training.class_names
         self.default_feature = "classifier" if training.class_names else "identity"
 

@@ -34,6 +34,7 @@ from genrl.diffusion.objectives import (
     Parts,
     ProgressiveDistillationObjective,
     TractObjective,
+    VariationalObjective,
 )
 from genrl.diffusion.parameterizations import (
     BothParameterization,
@@ -62,6 +63,7 @@ from genrl.diffusion.schedules import (
     CosineSchedule,
     EdmSchedule,
     FlowSchedule,
+    LearnedSchedule,
     LinearSchedule,
     NoiseLevel,
     NoiseSchedule,
@@ -132,6 +134,7 @@ __all__ = [
     "HeunSampler",
     "KarrasTimeGrid",
     "Ladder",
+    "LearnedSchedule",
     "LearnedUncertaintyWeighting",
     "LinearSchedule",
     "LogSnrTimeGrid",
@@ -173,6 +176,7 @@ __all__ = [
     "UniformTimeSampler",
     "UniformWeighting",
     "VParameterization",
+    "VariationalObjective",
     "VdmLinearSchedule",
     "VelocityWeighting",
     "VlbWeighting",

@@ -51,6 +51,8 @@ class DiffusionModule(StagedModule):
     ) -> None:
         super().__init__(stages)
         self.denoiser = denoiser
+        # Before anything wraps the module: only what asks for gradients is shared by devices.
+        denoiser.schedule.requires_grad_(objectives[0].trains_schedule)
         needs_teacher = any(objective.needs_teacher for objective in objectives)
         self.teacher = copy.deepcopy(denoiser).requires_grad_(False) if needs_teacher else None
         self.average = (
@@ -119,6 +121,7 @@ class DiffusionModule(StagedModule):
         (Salimans & Ho 2022 and Meng et al. 2022 set dropout to zero in students).
         """
         self.denoiser.train()
+        self.denoiser.schedule.requires_grad_(self.objective.trains_schedule)
         for teacher in (self.teacher, self.average):
             if teacher is not None:
                 teacher.eval()

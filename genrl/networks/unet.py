@@ -14,6 +14,7 @@ from torch.nn.functional import silu
 from genrl.networks.base import Network, networks
 from genrl.networks.blocks import AttentionBlock, ResidualBlock, normalization, zeroed
 from genrl.networks.embeddings import ConditionEmbedding
+from genrl.networks.fourier import FourierFeatures
 from genrl.networks.images import check_resolutions
 from genrl.typing import Batch, Condition, Data, DataSpec, Labels
 
@@ -33,6 +34,8 @@ class UNet(Network):
         head_channels: channels of an attention head.
         embedding_multiplier: features of the condition vector for each channel.
         dropout: probability inside the residual blocks.
+        fourier_exponents: for each n the input also holds sin and cos of 2^n 2π z, which tell apart
+            values that lie 2^-n apart; likelihood needs them.
 
     Raises:
         ValueError: if the data is no image or its size cannot be halved as often as asked, or if a
@@ -51,6 +54,7 @@ class UNet(Network):
         head_channels: int = 32,
         embedding_multiplier: int = 4,
         dropout: float = 0.0,
+        fourier_exponents: tuple[int, ...] = (),
     ) -> None:
         super().__init__(spec, num_outputs)
         _check(spec, channels, channel_multipliers)
@@ -62,7 +66,8 @@ class UNet(Network):
         data_channels, size, _ = spec.shape
         features = embedding_multiplier * channels
         self.embedding = ConditionEmbedding(features, spec.num_classes, spec.condition_size)
-        self.input = nn.Conv2d(data_channels, channels, 3, padding=1)
+        self.fourier = FourierFeatures(fourier_exponents)
+        self.input = nn.Conv2d(self.fourier.multiple * data_channels, channels, 3, padding=1)
 
         def attention(width: int, resolution: int) -> nn.Module:
             if resolution in attention_resolutions:
@@ -114,7 +119,7 @@ class UNet(Network):
     ) -> Data:
         """The raw output, (batch, num_outputs · channels, height, width)."""
         embedding = silu(self.embedding(log_snr, label, w, condition))
-        x = self.input(z.contiguous(memory_format=torch.channels_last))
+        x = self.input(self.fourier(z).contiguous(memory_format=torch.channels_last))
         skips = [x]
         for block, attention in _pairs(self.encoder, self.encoder_attention):
             x = attention(block(x, embedding))

@@ -75,16 +75,23 @@ def build_stages(config: Config, *, has_teacher: bool) -> list[Stage]:
     """The stages of the run: the teacher, unless one is given, then the ladder.
 
     Raises:
-        ConfigurationError: if a teacher is given and there is nothing to distil it into.
+        ConfigurationError: if a teacher is given and there is nothing to distil it into, or the
+            first stage's objective needs one.
     """
     training = config["training"]
     teacher = Stage(
         "teacher",
-        {"name": "denoising", "label_dropout": training["label_dropout"]},
+        config.get("objective") or {"name": "denoising"},
         training["updates"],
         training["learning_rate"],
         use_ema=True,
     )
+    name = teacher.objective["name"]
+    if objectives.get(name).needs_teacher:
+        raise ConfigurationError(
+            f"objective={name} copies a teacher, and the first stage has none: give "
+            "objective=denoising; distill=progressive adds the stages that copy"
+        )
     stages = [] if has_teacher else [teacher]
     stages += ladders.build(config["distill"]).stages()
     if not stages:
@@ -101,7 +108,7 @@ def build_stages(config: Config, *, has_teacher: bool) -> list[Stage]:
 
 
 def build_objectives(
-    config: Config, stages: Iterable[Stage], schedule: NoiseSchedule, num_classes: int
+    config: Config, stages: Iterable[Stage], schedule: NoiseSchedule, spec: DataSpec
 ) -> list[Objective]:
     """One objective for each stage."""
     parts = Parts(
@@ -109,8 +116,9 @@ def build_objectives(
         weighting=weightings.build(config["weighting"], schedule),
         time_sampler=time_samplers.build(config["time_sampler"], schedule),
         time_grid=time_grids.build(config["time_grid"] or building.LADDER_GRID, schedule),
-        guidance=guidances.build(config["guidance"], num_classes),
-        num_classes=num_classes,
+        guidance=guidances.build(config["guidance"], spec.num_classes),
+        num_classes=spec.num_classes,
+        num_levels=spec.num_levels,
     )
     return [objectives.build(stage.objective, parts) for stage in stages]
 
@@ -142,7 +150,7 @@ def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> Diffusi
     return DiffusionModule(
         denoiser,
         stages,
-        build_objectives(config, stages, denoiser.schedule, spec.num_classes),
+        build_objectives(config, stages, denoiser.schedule, spec),
         make_optimizer,
         seed=config["seed"],
         warmup_updates=training["warmup_updates"],
@@ -164,7 +172,11 @@ class Drawers:
 
     def __call__(self, denoiser: ConditionalDenoise, is_guided: bool) -> SampleDrawer:
         """Teachers use the run's sampler and guidance, students the student sampler."""
-        schedule = schedules.build(self.config["schedule"])
+        # A learned schedule is part of the denoiser.
+        if isinstance(denoiser, Denoiser):
+            schedule = denoiser.schedule
+        else:
+            schedule = schedules.build(self.config["schedule"])
         key = "student_sampler" if is_guided else "sampler"
         return SampleDrawer(
             denoiser,

@@ -18,7 +18,7 @@ from genrl.diffusion.guidance.base import Guidance
 from genrl.diffusion.schedules import NoiseSchedule
 from genrl.diffusion.time_grids import TimeGrid
 from genrl.diffusion.time_samplers.base import TimeSampler
-from genrl.diffusion.weightings.base import Weighting
+from genrl.diffusion.weightings import VlbWeighting
 from genrl.imitation.cloning import Cloning
 from genrl.imitation.demonstrations import Demonstration, Demonstrations
 from genrl.imitation.losses import BC, ImitationParts
@@ -79,7 +79,7 @@ def collaborators(kind: str, name: str, component: type, folder: Path) -> list[A
         RunContext: lambda: RunContext(RunFolder(folder), {}, lambda *_: None),
         Parts: lambda: Parts(
             schedule=schedule,
-            weighting=typing.cast(Weighting, None),
+            weighting=VlbWeighting(schedule),
             time_sampler=typing.cast(TimeSampler, None),
             time_grid=UniformTimeGrid(schedule),
             guidance=typing.cast(Guidance, None),

@@ -7,6 +7,7 @@ from genrl.diffusion.objectives.denoising import DenoisingObjective
 from genrl.diffusion.objectives.guided_distillation import GuidedDistillationObjective
 from genrl.diffusion.objectives.progressive_distillation import ProgressiveDistillationObjective
 from genrl.diffusion.objectives.tract import TractObjective
+from genrl.diffusion.objectives.variational import VariationalObjective
 
 __all__ = [
     "ConsistencyDistillationObjective",
@@ -18,5 +19,6 @@ __all__ = [
     "Parts",
     "ProgressiveDistillationObjective",
     "TractObjective",
+    "VariationalObjective",
     "objectives",
 ]

@@ -30,6 +30,8 @@ class Parts:
         time_grid: grid of the sampler that a progressive student is trained for.
         guidance: makes a guided teacher out of a conditional one.
         num_classes: of the data; also the label of the null class.
+        num_levels: values that an entry of the data may take, equally spaced in [-1, 1]; None for
+            real numbers.
     """
 
     schedule: NoiseSchedule
@@ -38,6 +40,7 @@ class Parts:
     time_grid: TimeGrid
     guidance: Guidance
     num_classes: int
+    num_levels: int | None = None
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Objective(abc.ABC):
 
     needs_teacher: bool = False
     average_decay: float | None = None
+    trains_schedule: bool = False
+    """Whether the loss is one that a learned schedule may follow; others would spoil it."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts = parts
@@ -98,6 +103,26 @@ class Objective(abc.ABC):
             label: classes, or None for data without labels.
             generator: on the device of x; every random number comes from it.
         """
+
+
+def drop_labels(
+    label: Labels | None, rate: float, num_classes: int, generator: torch.Generator
+) -> Labels | None:
+    """The labels, each replaced by the null class with probability ``rate``."""
+    if label is None:
+        return None
+    chance = torch.rand(len(label), generator=generator, device=generator.device)
+    return label.masked_fill(chance < rate, num_classes)
+
+
+def check_label_dropout(label_dropout: float) -> None:
+    """Check a probability.
+
+    Raises:
+        ValueError: if it is outside [0, 1].
+    """
+    if not 0 <= label_dropout <= 1:
+        raise ValueError(f"label_dropout must be in [0, 1], not {label_dropout}")
 
 
 def balance_w(weight: Tensor, w: Tensor | None, exponent: float) -> Tensor:

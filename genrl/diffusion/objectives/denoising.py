@@ -11,7 +11,15 @@ import torch
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.noise import randn
-from genrl.diffusion.objectives.base import Loss, Objective, Parts, objectives, x_loss
+from genrl.diffusion.objectives.base import (
+    Loss,
+    Objective,
+    Parts,
+    check_label_dropout,
+    drop_labels,
+    objectives,
+    x_loss,
+)
 from genrl.typing import Data, Labels
 
 
@@ -28,8 +36,7 @@ class DenoisingObjective(Objective):
 
     def __init__(self, parts: Parts, *, label_dropout: float = 0.1) -> None:
         super().__init__(parts)
-        if not 0 <= label_dropout <= 1:
-            raise ValueError(f"label_dropout must be in [0, 1], not {label_dropout}")
+        check_label_dropout(label_dropout)
         self.label_dropout = label_dropout
 
     def __call__(
@@ -42,9 +49,7 @@ class DenoisingObjective(Objective):
     ) -> Loss:
         t = self.parts.time_sampler.sample(len(x), generator)
         noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
-        if label is not None:
-            chance = torch.rand(len(x), generator=generator, device=generator.device)
-            label = label.masked_fill(chance < self.label_dropout, self.parts.num_classes)
+        label = drop_labels(label, self.label_dropout, self.parts.num_classes, generator)
         prediction = student(self.parts.schedule.perturb(x, t, noise), t, label)
         weighting = self.parts.weighting
         return x_loss(prediction.x, x, weighting(t), weighting.log_variance(t))

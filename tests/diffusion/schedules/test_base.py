@@ -9,12 +9,24 @@ from genrl.diffusion.schedules import (
     CosineSchedule,
     EdmSchedule,
     FlowSchedule,
+    LearnedSchedule,
     LinearSchedule,
     NoiseSchedule,
     TableSchedule,
     VdmLinearSchedule,
     schedules,
 )
+
+
+def crooked() -> LearnedSchedule:
+    """A learned schedule that training has bent."""
+    schedule = LearnedSchedule(log_snr_min=-7.0, log_snr_max=9.0, features=16)
+    generator = torch.Generator().manual_seed(0)
+    for name, parameter in schedule.named_parameters():
+        if name not in ("highest", "log_span"):
+            parameter += torch.randn(parameter.shape, generator=generator, dtype=torch.float64)
+    return schedule
+
 
 VARIANTS = {
     "cosine": CosineSchedule(),
@@ -23,6 +35,8 @@ VARIANTS = {
     "edm rho 1": EdmSchedule(sigma_min=0.01, sigma_max=10.0, rho=1.0),
     "flow": FlowSchedule(),
     "flow short": FlowSchedule(log_snr_min=-9.0, log_snr_max=12.0),
+    "learned": LearnedSchedule(),
+    "learned crooked": crooked(),
     "linear": LinearSchedule(),
     "linear short": LinearSchedule(num_timesteps=7, beta_start=0.01, beta_end=0.6),
     "table": TableSchedule(),
@@ -39,6 +53,8 @@ SNR_ENDS = {
     "edm rho 1": (9.210340371976182, -4.605170185988092),
     "flow": (20.0, -20.0),
     "flow short": (12.0, -9.0),
+    "learned": (13.3, -5.0),
+    "learned crooked": (9.0, -7.0),
     "linear": (9.210240366975848, -10.117673183301031),
     "linear short": (math.log(0.99 / 0.01), SHORT_END),
     "table": (9.210240366975848, -10.117673183301031),
