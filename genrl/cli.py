@@ -62,11 +62,14 @@ COMMANDS = {
         "Imitate it with: genrl train +experiment=gail env=... demonstrations.path=FOLDER",
     ),
     "evaluate": Command(
-        "RUN [n=] [w=0,1,2,4] [stage=]",
-        "measure every finished stage of a run again",
+        "RUN [n=] [w=0,1,2,4] [stage=] [--likelihood [steps=16,64,256] [ode_n=360] [ode_steps=32]]",
+        "measure every finished stage of a run again, or the likelihood of data",
         "genrl.commands:evaluate",
         "n: number of samples; w: guidance weights, separated by commas; stage: only this one.\n"
-        "Rewrites the run's summary.json, pictures and report.",
+        "Rewrites the run's summary.json, pictures and report.\n"
+        "--likelihood: bits per dimension of training and held-out data (n examples each) under\n"
+        "the first stage, by the variational bound in continuous time and in discrete time of so\n"
+        "many steps, and by the probability-flow ODE (ode_n examples, ode_steps of its solver).",
     ),
     "export": Command(
         "RUN --to diffusers [stage=] [w=0,1,2,4] [steps=] [out=FOLDER]",

@@ -151,7 +151,9 @@ def evaluate(words: list[str]) -> None:
     from genrl.tasks.evaluate import EvaluateOptions
     from genrl.tasks.evaluate import evaluate as evaluate_task
 
-    paths, options = _split(words, EvaluateOptions, "genrl evaluate RUN [n= w= stage=]")
+    words = ["likelihood=true" if word == "--likelihood" else word for word in words]
+    usage = "genrl evaluate RUN [n= w= stage=] [--likelihood]"
+    paths, options = _split(words, EvaluateOptions, usage)
     print(evaluate_task(paths[0], options))
 
 

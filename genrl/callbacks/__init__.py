@@ -4,6 +4,7 @@ from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.callbacks.checkpoint import CheckpointCallback, SafeCheckpointIO
 from genrl.callbacks.ema import EMACallback
 from genrl.callbacks.image_evaluation import ImageEvaluationCallback
+from genrl.callbacks.likelihood_evaluation import LikelihoodEvaluationCallback
 from genrl.callbacks.loggers import SafeLogger, build_loggers
 from genrl.callbacks.media import MediaCallback
 from genrl.callbacks.metrics import MetricsCallback
@@ -16,6 +17,7 @@ __all__ = [
     "CheckpointCallback",
     "EMACallback",
     "ImageEvaluationCallback",
+    "LikelihoodEvaluationCallback",
     "MediaCallback",
     "MetricsCallback",
     "NoCallback",

@@ -62,6 +62,11 @@ class ExampleSet(abc.ABC):
     def fingerprint(self) -> str:
         """A short hash that differs where the examples or their order differ."""
 
+    def evenly(self, most: int) -> ExampleBatch:
+        """At most so many examples as they are, evenly chosen where there are more."""
+        count = min(len(self), most)
+        return self.batch(torch.arange(count) * len(self) // count)
+
     def in_order(self, batch_size: int) -> Iterator[ExampleBatch]:
         """Every example once, as it is; the last batch may be smaller."""
         for start in range(0, len(self), batch_size):

@@ -77,6 +77,7 @@ from genrl.diffusion.thresholding import (
     Thresholding,
 )
 from genrl.diffusion.time_grids import (
+    CustomTimeGrid,
     KarrasTimeGrid,
     LogSnrTimeGrid,
     QuadraticTimeGrid,
@@ -114,6 +115,7 @@ __all__ = [
     "ConsistencySampler",
     "ConsistencyTuningObjective",
     "CosineSchedule",
+    "CustomTimeGrid",
     "DDIMSampler",
     "DPMSolverPP2MSampler",
     "Denoise",

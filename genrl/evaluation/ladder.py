@@ -127,7 +127,7 @@ class LadderEvaluation:
         summary = self.folder.read_summary()
         known = {_key(row): row for row in summary.get("stages", [])}
         known |= {_key(row.as_dict()): row.as_dict() for row in rows}
-        self.folder.write_summary({**self.about, "stages": list(known.values())})
+        self.folder.write_summary({**summary, **self.about, "stages": list(known.values())})
 
     @property
     def _reference_file(self) -> Any:

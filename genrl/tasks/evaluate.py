@@ -12,17 +12,25 @@ from genrl.tasks.agent import is_agent
 from genrl.tasks.build import build_data
 from genrl.tasks.device import best_device
 from genrl.tasks.evaluation import make_evaluation
+from genrl.tasks.likelihood import evaluate_likelihood
 from genrl.tasks.sample import load_trained_stage
 from genrl.tasks.watch_agent import evaluate_agent
 
 
 @dataclass
 class EvaluateOptions:
-    """What ``genrl evaluate`` takes after the run; None takes what the run was configured with."""
+    """What ``genrl evaluate`` takes after the run; None takes what the run was configured with.
+
+    ``steps``, ``ode_n`` and ``ode_steps`` belong to ``likelihood``, ``w`` to samples.
+    """
 
     n: int | None = None
     w: list[float] | None = None
     stage: str | None = None
+    likelihood: bool = False
+    steps: list[int] | None = None
+    ode_n: int | None = None
+    ode_steps: int | None = None
     device: str = "auto"
 
 
@@ -35,7 +43,7 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
     folder = RunFolder.open(path)
     config = folder.config()
     if is_agent(config):
-        if options.w is not None or options.stage is not None:
+        if options != EvaluateOptions(n=options.n, device=options.device):
             raise ConfigurationError(f"{path} is an agent's run: only n= (episodes) applies")
         return evaluate_agent(folder, options.n)
     stages = folder.finished_stages()
@@ -47,6 +55,23 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
             f"Stages: {', '.join(stages)}"
         )
     device = best_device(options.device)
+    if options.likelihood:
+        if options.w is not None:
+            raise ConfigurationError(
+                "likelihood is that of the model without guidance: leave out w="
+            )
+        return evaluate_likelihood(
+            folder,
+            stage=options.stage,
+            n=options.n,
+            steps=options.steps,
+            ode_n=360 if options.ode_n is None else options.ode_n,
+            ode_steps=32 if options.ode_steps is None else options.ode_steps,
+            device=device,
+        )
+    for name in ("steps", "ode_n", "ode_steps"):
+        if getattr(options, name) is not None:
+            raise ConfigurationError(f"{name}= belongs to --likelihood")
     make = partial(make_evaluation, folder, config, build_data(config), print)
     settings = config["evaluation"]
     if settings["name"] == "none":

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from genrl.data import DataSource, ExampleSet
+from genrl.data import DataSource
 from genrl.evaluation.evaluator import Evaluator
 from genrl.evaluation.features import features
 from genrl.evaluation.ladder import LadderEvaluation, Plan
@@ -33,9 +33,11 @@ def make_evaluation(
     gather: Callable[[Tensor], Tensor] | None = None,
 ) -> LadderEvaluation:
     """An evaluation with a fitted feature, against at most 10,000 real examples of each split."""
-    train, train_labels = _real(data.train())
+    train, train_labels = data.train().evenly(MAX_REAL)
     held_out_set = data.held_out()
-    held_out, held_out_labels = (None, None) if held_out_set is None else _real(held_out_set)
+    held_out, held_out_labels = (
+        (None, None) if held_out_set is None else held_out_set.evenly(MAX_REAL)
+    )
     feature = build_feature(config, data).to(device)
     if held_out is None:
         held_out_x, held_out_y = train, train_labels
@@ -79,11 +81,3 @@ def make_evaluation(
         is_writer=rank == 0,
         say=say if rank == 0 else lambda text: None,
     )
-
-
-def _real(examples: ExampleSet) -> tuple[Tensor, Tensor | None]:
-    """Examples as tensors, evenly chosen where there are too many."""
-    count = min(len(examples), MAX_REAL)
-    indices = torch.arange(count) * len(examples) // count
-    x, label = examples.batch(indices)
-    return x, label

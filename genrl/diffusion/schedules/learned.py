@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from genrl.diffusion.schedules.base import NoiseSchedule, require_falling, schedules
 from genrl.typing import Batch
 
-_BISECTIONS = 60
+_BISECTIONS = 45  # to 3e-14
 
 
 @schedules.register("learned")
