@@ -9,14 +9,20 @@ Nichol & Dhariwal 2021 and Ho & Salimans 2022.
 """
 
 import torch
-from torch import Tensor
 from torch.nn.functional import softplus
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import Sampler, SamplingState, samplers
+from genrl.diffusion.samplers.base import (
+    Sampler,
+    SamplingState,
+    Times,
+    rows,
+    samplers,
+    weighted_sum,
+)
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_step, posterior_std
+from genrl.diffusion.transitions import ddim_weights, posterior_std
 from genrl.typing import Data
 
 
@@ -51,11 +57,13 @@ class AncestralSampler(Sampler):
     def is_stochastic(self) -> bool:
         return True
 
-    def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        mean = ddim_step(z, prediction.x, self.schedule, state.time, state.next_time, eta=1.0)
-        return mean + self._std(state.time, state.next_time) * state.noise_like(z)
-
-    def _std(self, t: Tensor, s: Tensor) -> Tensor:
+    def plan(self, times: Times) -> list[tuple[float, ...]]:
+        t, s = times[:-1], times[1:]
+        of_z, of_x = ddim_weights(self.schedule, t, s, eta=1.0)
         log_ratio = softplus(self.schedule.log_snr(s)) - softplus(self.schedule.log_snr(t))
         widening = torch.exp(0.5 * self.variance_interpolation * log_ratio)
-        return posterior_std(self.schedule, t, s) * widening
+        return rows(of_z, of_x, posterior_std(self.schedule, t, s) * widening)
+
+    def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
+        of_z, of_x, std = state.planned
+        return weighted_sum((of_z, z), (of_x, prediction.x), (std, state.noise_like(z)))

@@ -1,15 +1,19 @@
-"""The contract of a sampler: the loop is here, a subclass writes one step.
+"""The contract of a sampler: the loop is here, a subclass writes one step and its plan.
 
 A sampler goes down a time grid t_0 > ... > t_N = 0. It evaluates the denoiser at t_0 ... t_{N-1};
-the last evaluation's x is the result, whatever noise the schedule leaves at t = 0.
+the last evaluation's x is the result, whatever noise the schedule leaves at t = 0. The numbers that
+a step multiplies with depend on the grid alone: they are planned once in float64 on the CPU, so
+that the loop holds operations on the data and nothing else.
 """
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from itertools import pairwise
+from typing import Any
 
 import torch
+from jaxtyping import Float, Float64
 from torch import Tensor
 
 from genrl.diffusion.noise import NoiseSource, randn
@@ -24,6 +28,7 @@ samplers: Registry["Sampler"] = Registry("sampler")
 EVEN_IN_LOG_SNR = {"name": "log_snr", "log_snr_min": -10.0, "log_snr_max": 12.0}
 
 Denoise = Callable[[Data, Batch], Prediction]
+Times = Float64[Tensor, " steps+1"]
 
 
 @dataclass
@@ -43,27 +48,45 @@ class SamplingState:
     Args:
         denoise: the denoiser with its condition bound.
         times: the grid, float64, on the CPU.
-        index: the step goes from ``times[index]`` to ``times[index + 1]``.
-        time: where the denoiser was evaluated, ``times[index]`` unless `Sampler.prepare` moved it.
+        clock: the same for each example, in the type of the data and on its device.
+        plan: what `Sampler.plan` made of the grid, an entry for each step.
         generator: source of the sampler's noise.
-        predictions: those of the steps before, oldest first (multistep methods).
+        index: the step goes from ``times[index]`` to ``times[index + 1]``.
+        predictions: those of the steps before, oldest first (multistep methods); the last four.
+        memory: whatever a step left for the next one.
     """
 
     denoise: Denoise
     times: Tensor
-    index: int
-    time: Tensor
+    clock: Float[Tensor, "steps+1 batch"]
+    plan: Sequence[Any]
     generator: NoiseSource
+    index: int = 0
     predictions: list[Prediction] = field(default_factory=list)
+    memory: Any = None
+
+    @property
+    def time(self) -> Tensor:
+        """Where the step starts: ``times[index]``."""
+        return self.times[self.index]
 
     @property
     def next_time(self) -> Tensor:
         """Where the step goes: ``times[index + 1]``."""
         return self.times[self.index + 1]
 
+    @property
+    def planned(self) -> Any:
+        """The plan's entry of this step."""
+        return self.plan[self.index]
+
     def noise_like(self, z: Data) -> Data:
         """Fresh standard normal noise."""
         return randn(z.shape, self.generator, dtype=z.dtype, device=z.device)
+
+    def denoise_next(self, z: Data) -> Prediction:
+        """A further evaluation, at the time where the step goes."""
+        return self.denoise(z, self.clock[self.index + 1])
 
 
 class Sampler(abc.ABC):
@@ -81,7 +104,7 @@ class Sampler(abc.ABC):
     noise, on a grid that `TimeGrid.refines`.
     """
 
-    order: ClassVar[int] = 1
+    order: int = 1
 
     def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid, *, steps: int = 64) -> None:
         if steps < 1:
@@ -121,13 +144,25 @@ class Sampler(abc.ABC):
         """How often the denoiser is called for each sample; None takes the sampler's own steps."""
         return self.steps if steps is None else steps
 
+    def plan(self, times: Times) -> Sequence[Any]:
+        """What `step` needs of the grid, an entry for each step; by default its two times.
+
+        Entry i belongs to the step from ``times[i]`` to ``times[i + 1]``. Plain numbers make a fast
+        loop. The last step is not taken, so its entry is read by `prepare` alone.
+        """
+        return list(pairwise(times.unbind()))
+
     @abc.abstractmethod
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        """z at ``state.next_time`` from z and the prediction at ``state.time``."""
+        """z at ``state.times[state.index + 1]`` from z and its prediction at this index."""
 
-    def prepare(self, z: Data, state: SamplingState) -> tuple[Data, Tensor]:
-        """Where the denoiser is evaluated: z and its time (scalar, float64); churn raises both."""
-        return z, state.times[state.index]
+    def evaluation_times(self, times: Times) -> Float64[Tensor, " steps"]:
+        """Where the denoiser is evaluated: the grid without its end; churn raises them."""
+        return times[:-1]
+
+    def prepare(self, z: Data, state: SamplingState) -> Data:
+        """z as the denoiser will see it; churn adds noise."""
+        return z
 
     @torch.no_grad()
     def trajectory(
@@ -148,24 +183,24 @@ class Sampler(abc.ABC):
             generator: source of noise for stochastic samplers.
             keep: whether the result holds the evaluations or only x.
         """
-        steps = self.steps if steps is None else steps
-        times = self.time_grid.times(steps)
-        state = SamplingState(denoise, times, 0, times[0], generator)
+        times = self.time_grid.times(self.steps if steps is None else steps)
+        evaluated = self.evaluation_times(times)
         z = noise * self.schedule.level(times[0]).sigma.item()
+        state = SamplingState(denoise, times, clock(times, z), self.plan(times), generator)
         result = Trajectory(z)
-        for index in range(steps):
+        for index, t in enumerate(clock(evaluated, z)):
             state.index = index
-            z, state.time = self.prepare(z, state)
-            prediction = denoise(z, expand(state.time, z))
+            z = self.prepare(z, state)
+            prediction = denoise(z, t)
             if keep:
-                result.times.append(state.time.item())
                 result.z.append(z)
                 result.predictions.append(prediction)
-            if index == steps - 1:
-                result.x = prediction.x
-            else:
-                z = self.step(z, prediction, state)
+            if index == len(evaluated) - 1:
+                break
+            z = self.step(z, prediction, state)
             state.predictions = [*state.predictions[-3:], prediction]
+        result.x = prediction.x
+        result.times = evaluated.tolist() if keep else []
         return result
 
     def sample(
@@ -180,7 +215,21 @@ class Sampler(abc.ABC):
         return self.trajectory(denoise, noise, steps=steps, generator=generator, keep=False).x
 
 
-def expand(t: Tensor, z: Data) -> Batch:
-    """A scalar time as one entry for each example, on z's device; float32 unless z is float64."""
+def rows(*columns: Tensor) -> list[tuple[float, ...]]:
+    """Columns of numbers, one for each step, as one tuple of plain numbers for each step."""
+    return list(zip(*(column.tolist() for column in columns), strict=True))
+
+
+def weighted_sum(*terms: tuple[float, Data]) -> Data:
+    """Σ w_i d_i, with one new tensor for the result and one for each term after the first."""
+    (weight, data), *others = terms
+    total = data * weight
+    for weight, data in others:
+        total += data * weight
+    return total
+
+
+def clock(times: Tensor, z: Data) -> Float[Tensor, "times batch"]:
+    """Each time for each example, moved to z's device at once; float32 unless z is float64."""
     dtype = torch.float64 if z.dtype == torch.float64 else torch.float32
-    return t.to(device=z.device, dtype=dtype).expand(z.shape[0])
+    return times.to(device=z.device, dtype=dtype)[:, None].expand(-1, len(z))

@@ -8,12 +8,14 @@ schedule's largest σ̃ it is not raised. Karras et al. 2022, algorithm 2.
 import abc
 import math
 
+import torch
+from jaxtyping import Float64
 from torch import Tensor
 
-from genrl.diffusion.samplers.base import Sampler, SamplingState
+from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, rows, weighted_sum
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import diffuse
+from genrl.diffusion.transitions import ddim_weights, diffuse_weights
 from genrl.typing import Data
 
 
@@ -56,15 +58,27 @@ class ChurnSampler(Sampler, abc.ABC):
     def is_stochastic(self) -> bool:
         return self.s_churn > 0
 
-    def prepare(self, z: Data, state: SamplingState) -> tuple[Data, Tensor]:
-        """z with churn, and the time that it is at."""
-        time = state.times[state.index]
-        log_snr = self.schedule.log_snr(time)
-        inside = self.s_tmin <= (-0.5 * log_snr).exp().item() <= self.s_tmax
-        if self.s_churn == 0 or not inside:
-            return z, time
-        steps = len(state.times) - 1
-        gamma = min(self.s_churn / steps, math.sqrt(2) - 1)
-        raised = self.schedule.time(log_snr - 2 * math.log1p(gamma)).clamp(min=time)
-        noise = self.s_noise * state.noise_like(z)
-        return diffuse(z, noise, self.schedule, time, raised), raised
+    def evaluation_times(self, times: Times) -> Float64[Tensor, " steps"]:
+        """The grid, raised by γ within the limits and never beyond the schedule's end."""
+        start = times[:-1]
+        if self.s_churn == 0:
+            return start
+        log_snr = self.schedule.log_snr(start)
+        noise = (-0.5 * log_snr).exp()
+        inside = (self.s_tmin <= noise) & (noise <= self.s_tmax)
+        gamma = min(self.s_churn / len(start), math.sqrt(2) - 1)
+        raised = self.schedule.time(log_snr - 2 * math.log1p(gamma))
+        return torch.where(inside, torch.maximum(raised, start), start)
+
+    def plan(self, times: Times) -> list[tuple[float, ...]]:
+        """Factors of z and of the noise on the way up, then of z and of x on the way down."""
+        raised = self.evaluation_times(times)
+        keep, std = diffuse_weights(self.schedule, times[:-1], raised)
+        return rows(keep, self.s_noise * std, *ddim_weights(self.schedule, raised, times[1:]))
+
+    def prepare(self, z: Data, state: SamplingState) -> Data:
+        """z with churn."""
+        keep, std, *_ = state.planned
+        if keep == 1 and std == 0:
+            return z
+        return weighted_sum((keep, z), (std, state.noise_like(z)))

@@ -7,10 +7,17 @@ posterior. Song et al. 2021.
 """
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import Sampler, SamplingState, samplers
+from genrl.diffusion.samplers.base import (
+    Sampler,
+    SamplingState,
+    Times,
+    rows,
+    samplers,
+    weighted_sum,
+)
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_step, posterior_std
+from genrl.diffusion.transitions import ddim_weights, posterior_std
 from genrl.typing import Data
 
 
@@ -38,9 +45,12 @@ class DDIMSampler(Sampler):
     def is_stochastic(self) -> bool:
         return self.eta > 0
 
+    def plan(self, times: Times) -> list[tuple[float, ...]]:
+        t, s = times[:-1], times[1:]
+        of_z, of_x = ddim_weights(self.schedule, t, s, eta=self.eta)
+        return rows(of_z, of_x, self.eta * posterior_std(self.schedule, t, s))
+
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        t, s = state.time, state.next_time
-        mean = ddim_step(z, prediction.x, self.schedule, t, s, eta=self.eta)
-        if self.eta == 0:
-            return mean
-        return mean + self.eta * posterior_std(self.schedule, t, s) * state.noise_like(z)
+        of_z, of_x, std = state.planned
+        mean = weighted_sum((of_z, z), (of_x, prediction.x))
+        return mean if self.eta == 0 else mean + std * state.noise_like(z)

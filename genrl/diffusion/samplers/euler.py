@@ -9,11 +9,10 @@ correction.
 import math
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import SamplingState, samplers
+from genrl.diffusion.samplers.base import SamplingState, samplers, weighted_sum
 from genrl.diffusion.samplers.churn import ChurnSampler
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_step
 from genrl.typing import Data
 
 
@@ -54,4 +53,5 @@ class EulerSampler(ChurnSampler):
         )
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        return ddim_step(z, prediction.x, self.schedule, state.time, state.next_time)
+        _, _, of_z, of_x = state.planned
+        return weighted_sum((of_z, z), (of_x, prediction.x))

@@ -14,11 +14,10 @@ import math
 import torch
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import SamplingState, expand, samplers
+from genrl.diffusion.samplers.base import SamplingState, Times, samplers, weighted_sum
 from genrl.diffusion.samplers.churn import ChurnSampler
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_step
 from genrl.typing import Data
 
 
@@ -67,10 +66,16 @@ class HeunSampler(ChurnSampler):
     def evaluations(self, steps: int | None = None) -> int:
         return 2 * super().evaluations(steps) - 1
 
+    def plan(self, times: Times) -> list[tuple[float, ...]]:
+        """That of Euler's step, then the factor of x' - x."""
+        log_snr_t = self.schedule.log_snr(self.evaluation_times(times))
+        log_snr_s = self.schedule.log_snr(times[1:])
+        slope = torch.expm1(0.5 * (log_snr_s - log_snr_t))
+        change = 0.5 * self.schedule.log_alpha(log_snr_s).exp() * slope
+        return [(*row, c) for row, c in zip(super().plan(times), change.tolist(), strict=True)]
+
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        t, s = state.time, state.next_time
-        euler = ddim_step(z, prediction.x, self.schedule, t, s)
-        change = state.denoise(euler, expand(s, z)).x - prediction.x
-        log_snr_s = self.schedule.log_snr(s)
-        slope = torch.expm1(0.5 * (log_snr_s - self.schedule.log_snr(t)))
-        return euler + 0.5 * self.schedule.log_alpha(log_snr_s).exp() * slope * change
+        _, _, of_z, of_x, of_change = state.planned
+        euler = weighted_sum((of_z, z), (of_x, prediction.x))
+        change = state.denoise_next(euler).x - prediction.x
+        return weighted_sum((1.0, euler), (of_change, change))

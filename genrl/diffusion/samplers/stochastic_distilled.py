@@ -9,10 +9,17 @@ section 3.3 and algorithm 3.
 """
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import Sampler, SamplingState, samplers
+from genrl.diffusion.samplers.base import (
+    Sampler,
+    SamplingState,
+    Times,
+    rows,
+    samplers,
+    weighted_sum,
+)
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_step, diffuse
+from genrl.diffusion.transitions import ddim_weights, diffuse_weights
 from genrl.typing import Data
 
 
@@ -31,12 +38,17 @@ class StochasticDistilledSampler(Sampler):
     def is_stochastic(self) -> bool:
         return True
 
+    def plan(self, times: Times) -> list[tuple[float, ...]]:
+        """Factors of z, x and the noise in the step down and up again."""
+        start, rest, landing = times[:-2], times[1:-1], times[2:]
+        of_z, of_x = ddim_weights(self.schedule, start, landing)
+        keep, std = diffuse_weights(self.schedule, landing, rest)
+        if len(rest):
+            last = self.schedule.level(rest[-1])
+            of_z[-1], of_x[-1], keep[-1], std[-1] = 0, last.alpha, 1, last.sigma
+        return rows(of_z, of_x, keep, std)
+
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        noise = state.noise_like(z)
-        goal = state.index + 2
-        if goal == len(state.times) - 1:
-            level = self.schedule.level(state.next_time)
-            return level.alpha * prediction.x + level.sigma * noise
-        landing = state.times[goal]
-        down = ddim_step(z, prediction.x, self.schedule, state.time, landing)
-        return diffuse(down, noise, self.schedule, landing, state.next_time)
+        of_z, of_x, keep, std = state.planned
+        down = weighted_sum((of_z, z), (of_x, prediction.x))
+        return weighted_sum((keep, down), (std, state.noise_like(z)))

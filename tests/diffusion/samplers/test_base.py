@@ -17,8 +17,13 @@ CONFIGS = [
     {"name": "ddim", "eta": 0.5},
     {"name": "euler", "s_churn": 4.0},
     {"name": "heun", "s_churn": 4.0},
+    {"name": "sde", "eta": 0.0},
+    {"name": "dpm_solver_pp_sde", "eta": 0.0},
+    {"name": "predictor_corrector", "corrections": 0, "eta": 0.0},
+    {"name": "predictor_corrector", "corrections": 3},
+    {"name": "unipc", "order": 3},
 ]
-IDS = [c if isinstance(c, str) else f"{c['name']}_stochastic" for c in CONFIGS]
+IDS = [c if isinstance(c, str) else "_".join(map(str, c.values())) for c in CONFIGS]
 
 
 def oracle(schedule: NoiseSchedule, dtype: torch.dtype = F64) -> GaussianDenoiser:

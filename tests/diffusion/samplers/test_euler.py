@@ -70,7 +70,8 @@ def test_churn_keeps_the_marginal_of_a_point_mass(
 
 def state_at(sampler: EulerSampler, index: int, steps: int) -> SamplingState:
     times = sampler.time_grid.times(steps)
-    return SamplingState(mixture(sampler.schedule), times, index, times[index], None)
+    plan, batch = sampler.plan(times), times[:, None]
+    return SamplingState(mixture(sampler.schedule), times, batch, plan, None, index)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,8 @@ def test_amount_and_range_of_churn(
         schedule, UniformTimeGrid(schedule), s_churn=s_churn, s_tmin=limits[0], s_tmax=limits[1]
     )
     z = torch.zeros(2, 2, dtype=F64)
-    raised, time = sampler.prepare(z, state_at(sampler, 5, 10))
+    state = state_at(sampler, 5, 10)
+    raised, time = sampler.prepare(z, state), sampler.evaluation_times(state.times)[5]
     assert (-0.5 * schedule.log_snr(time)).exp().item() == pytest.approx(growth, rel=1e-12)
     assert (raised is z) == (growth == 1)
 
@@ -105,7 +107,7 @@ def test_noise_factor_scales_the_added_noise_alone() -> None:
     sampler = EulerSampler(schedule, UniformTimeGrid(schedule), s_churn=4.0, s_noise=1.5)
     state = state_at(sampler, 5, 10)
     state.generator = torch.Generator().manual_seed(0)
-    raised, time = sampler.prepare(z, state)
+    raised, time = sampler.prepare(z, state), sampler.evaluation_times(state.times)[5]
     low, high = schedule.level(state.times[5]), schedule.level(time)
     shrink = (high.alpha / low.alpha).item()
     std = 1.5 * (high.sigma**2 - (shrink * low.sigma) ** 2).sqrt().item()

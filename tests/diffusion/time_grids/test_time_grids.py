@@ -70,10 +70,11 @@ def test_quadratic() -> None:
 
 
 def test_log_snr_is_evenly_spaced(schedule: NoiseSchedule) -> None:
-    log_snr = schedule.log_snr(LogSnrTimeGrid(schedule).times(20))
+    times = LogSnrTimeGrid(schedule).times(20)
     ends = schedule.log_snr(torch.tensor([1.0, 0.0], dtype=torch.float64)).tolist()
-    expected = torch.linspace(*ends, 21, dtype=torch.float64)
-    torch.testing.assert_close(log_snr, expected, rtol=0, atol=1e-9)
+    expected = torch.linspace(*ends, 20, dtype=torch.float64)
+    torch.testing.assert_close(schedule.log_snr(times[:-1]), expected, rtol=0, atol=1e-9)
+    assert times[-2] == times[-1] == 0
 
 
 def paper(steps: int, low: float, high: float, rho: float = 7.0) -> np.ndarray:
@@ -143,9 +144,9 @@ def test_impossible_ranges_are_refused(wrong: dict[str, float], message: str) ->
 
 def test_log_snr_between_limits() -> None:
     schedule = CosineSchedule()
-    times = LogSnrTimeGrid(schedule, log_snr_min=-10.0, log_snr_max=12.0).times(11)
+    times = LogSnrTimeGrid(schedule, log_snr_min=-10.0, log_snr_max=12.0).times(12)
     log_snr = schedule.log_snr(times)[:-1]
-    expected = torch.arange(-10, 12, 2, dtype=torch.float64)
+    expected = torch.arange(-10, 13, 2, dtype=torch.float64)
     torch.testing.assert_close(log_snr, expected, rtol=0, atol=1e-9)
     assert times[-1] == 0
 
