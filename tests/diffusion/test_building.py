@@ -25,10 +25,10 @@ def test_every_sampler_agrees_with_its_own_grid(name: str) -> None:
 def test_the_first_order_steps_evenly_in_time_and_higher_ones_in_log_snr() -> None:
     schedule = CosineSchedule()
     assert isinstance(build_sampler("ddim", schedule).time_grid, UniformTimeGrid)
-    grid = build_sampler({"name": "heun", "steps": 11}, schedule).time_grid
+    grid = build_sampler({"name": "heun", "steps": 12}, schedule).time_grid
     assert isinstance(grid, LogSnrTimeGrid)
-    log_snr = schedule.log_snr(grid.times(11))[:-1]
-    expected = torch.arange(-10, 12, 2, dtype=torch.float64)
+    log_snr = schedule.log_snr(grid.times(12))[:-1]
+    expected = torch.arange(-10, 13, 2, dtype=torch.float64)
     torch.testing.assert_close(log_snr, expected, rtol=0, atol=1e-9)
 
 

@@ -27,7 +27,7 @@ from genrl.diffusion.samplers.base import (
 )
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import sde_weights
+from genrl.diffusion.transitions import like_data, sde_weights
 from genrl.typing import Data
 
 
@@ -96,5 +96,5 @@ class PredictorCorrectorSampler(Sampler):
 
 def _norm(data: Data) -> Data:
     """Of each example, never 0, shaped to broadcast against it."""
-    flat = torch.linalg.vector_norm(data.flatten(1), dim=1)
-    return flat.clamp(min=torch.finfo(data.dtype).tiny).reshape(-1, *(1,) * (data.ndim - 1))
+    norm: Data = torch.linalg.vector_norm(data.flatten(1), dim=1)
+    return like_data(norm.clamp(min=torch.finfo(data.dtype).tiny), data)

@@ -2,10 +2,10 @@
 
 t_i = time(λ_1 + i / (N - 1) (λ_0 - λ_1)),  i = 0 ... N - 1
 
-λ_0 and λ_1 are those of t = 0 and t = 1 or the given limits. The N evaluations go from the noisy end
-to the clean end; the last step is the jump from there to x, so without a limit both of the last two
-times are 0. A last evaluation one step before the clean end would leave an error of first order,
-the change of x on the way. Lu et al. 2022 (DPM-Solver), section 3.4.
+λ_0 and λ_1 are those of t = 0 and t = 1 or the given limits. The N evaluations go from the noisy
+end to the clean one; the last step is the jump from there to x, so without a limit both of the last
+two times are 0. A last evaluation one step before the clean end would leave an error of first
+order, the change of x on the way. Lu et al. 2022 (DPM-Solver), section 3.4.
 """
 
 import torch
@@ -59,3 +59,7 @@ class LogSnrTimeGrid(TimeGrid):
         """The lowest and the highest λ of the grid."""
         ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
         clean, noisy = self.schedule.log_snr(ends).detach()
+        low = noisy if self.log_snr_min is None else noisy.clamp(min=self.log_snr_min)
+        high = clean if self.log_snr_max is None else clean.clamp(max=self.log_snr_max)
+        require_falling(low.item(), high.item())
+        return low, high
