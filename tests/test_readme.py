@@ -99,7 +99,7 @@ def test_the_component_of_contributing_works(tmp_path: Path) -> None:
     (tmp_path / "checks.py").write_text(test)
     program = """
 import importlib.util, sys
-path = "genrl.diffusion.weightings.soft_min_snr"
+path = "genrl.diffusion.weightings.snr_power"
 spec = importlib.util.spec_from_file_location(path, "component.py")
 module = importlib.util.module_from_spec(spec)
 sys.modules[path] = module
@@ -109,10 +109,10 @@ tests = [value for name, value in vars(checks).items() if name.startswith("test_
 for test in tests:
     test()
 from genrl.config import compose
-print(len(tests), compose(["weighting=soft_min_snr", "weighting.gamma=5"])["weighting"])
+print(len(tests), compose(["weighting=snr_power", "weighting.power=0.7"])["weighting"])
 """
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "2 {'name': 'soft_min_snr', 'gamma': 5.0}"
+    assert done.stdout.strip() == "2 {'name': 'snr_power', 'power': 0.7}"

@@ -9,11 +9,16 @@ from genrl.diffusion.schedules import (
     CosineSchedule,
     EdmSchedule,
     FlowSchedule,
+    LaplaceSchedule,
     LearnedSchedule,
     LinearSchedule,
     NoiseSchedule,
+    ScaledLinearSchedule,
+    ShiftedCosineSchedule,
+    SigmoidSchedule,
     TableSchedule,
     VdmLinearSchedule,
+    ZeroSnrSchedule,
     schedules,
 )
 
@@ -42,10 +47,23 @@ VARIANTS = {
     "table": TableSchedule(),
     "table of three": TableSchedule(log_snrs=(8.0, 1.5, -4.0)),
     "vdm_linear": VdmLinearSchedule(),
+    "laplace": LaplaceSchedule(),
+    "laplace wide": LaplaceSchedule(mean=-1.0, scale=1.0, log_snr_min=-15.0, log_snr_max=12.0),
+    "scaled_linear": ScaledLinearSchedule(),
+    "shifted_cosine": ShiftedCosineSchedule(),
+    "sigmoid": SigmoidSchedule(),
+    "sigmoid steep": SigmoidSchedule(start=0.0, end=3.0, tau=0.7, log_snr_min=-9.0),
+    "zero_snr": ZeroSnrSchedule(),
+    "zero_snr of cosine": ZeroSnrSchedule(of="cosine", log_snr_min=-15.0),
 }
 # The signal that is left after the seven steps of "linear short", multiplied out.
 SHORT_SIGNAL = math.prod(1 - 0.01 - i * 0.59 / 6 for i in range(7))
 SHORT_END = math.log(SHORT_SIGNAL / (1 - SHORT_SIGNAL))
+SCALED_ROOTS = [math.sqrt(0.00085), math.sqrt(0.012)]
+SCALED_SIGNAL = math.prod(
+    1 - (SCALED_ROOTS[0] * (1 - i / 999) + SCALED_ROOTS[1] * i / 999) ** 2 for i in range(1000)
+)
+SCALED_END = math.log(SCALED_SIGNAL / (1 - SCALED_SIGNAL))
 SNR_ENDS = {
     "cosine": (20.0, -20.0),
     "cosine short": (9.0, -5.0),
@@ -60,6 +78,14 @@ SNR_ENDS = {
     "table": (9.210240366975848, -10.117673183301031),
     "table of three": (8.0, -4.0),
     "vdm_linear": (13.3, -5.0),
+    "laplace": (8.0, -8.0),
+    "laplace wide": (12.0, -15.0),
+    "scaled_linear": (math.log((1 - 0.00085) / 0.00085), SCALED_END),
+    "shifted_cosine": (20.0 - 2 * math.log(2), -20.0 - 2 * math.log(2)),
+    "sigmoid": (14.0, -14.0),
+    "sigmoid steep": (14.0, -9.0),
+    "zero_snr": (math.log((1 - 0.00085) / 0.00085), -20.0),
+    "zero_snr of cosine": (20.0, -15.0),
 }
 
 
