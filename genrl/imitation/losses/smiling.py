@@ -72,9 +72,9 @@ class SMILING(RewardModel):
         batch_size: of both models' updates.
         learning_rate: of both, Adam.
         history: states of the learner that are kept to train on.
-        standardize: whether r is given mean 0 and standard deviation 1 over a batch, before its
-            sign. Rewards then never vanish; the metric ``learner_reward`` does, once the learner is
-            an expert.
+        rescale: whether r is divided by its standard deviation over a batch, before its sign. Its
+            mean stays: taken off, an average state would always be paid well, and a policy that
+            does nothing but live would do. The metric ``learner_reward`` is r itself.
         scale: factor on what is paid.
 
     Raises:
@@ -96,7 +96,7 @@ class SMILING(RewardModel):
         batch_size: int = 256,
         learning_rate: float = 1e-3,
         history: int = 1_000_000,
-        standardize: bool = True,
+        rescale: bool = True,
         scale: float = 0.1,
     ) -> None:
         super().__init__(parts)
@@ -117,7 +117,7 @@ class SMILING(RewardModel):
         self.t_min, self.t_max = t_min, t_max
         self.expert_updates, self.updates_per_step = expert_updates, updates_per_step
         self.batch_size, self.learning_rate = batch_size, learning_rate
-        self.standardize, self.scale, self.sign = standardize, scale, sign
+        self.rescale, self.scale, self.sign = rescale, scale, sign
         self.expert = parts.make_denoiser(DataSpec((size,)))
         self.learner = parts.make_denoiser(DataSpec((size,)))
         self.normalizer = ObservationNormalizer(size, is_active=True)
@@ -155,8 +155,9 @@ class SMILING(RewardModel):
         generator = torch.Generator().manual_seed(mixed_seed(self._seed, self._calls))
         self._calls += 1
         reward = self.contrast(states, generator).reward.view(steps.shape).to(steps.reward)
-        if self.standardize:
-            reward = (reward - reward.mean()) / (reward.std(correction=0) + 1e-6)
+        if self.rescale:
+            spread = reward.std(correction=0)
+            reward = reward / torch.where(spread > 1e-6, spread, 1.0)
         return self.scale * reward_of_logit(reward, self.sign)
 
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
@@ -181,7 +182,7 @@ class SMILING(RewardModel):
 
     @torch.no_grad()
     def contrast(self, states: Tensor, generator: torch.Generator) -> Contrast:
-        """r before standardization, and divergence, of standardized states (batch, size)."""
+        """r, and the divergence, of standardized states (batch, size)."""
         states = states.to(self._device)
         schedule, times = self.expert.schedule, self.times(self.num_times, generator)
         pieces = [
