@@ -57,7 +57,8 @@ class Denoiser(nn.Module):
             condition: vector of each example for a network that takes one, else None.
         """
         level = self.schedule.level_like(t, z)
-        scaled = z * self.parameterization.input_scale(level)
+        scale = self.parameterization.input_scale(level)
+        scaled = z if isinstance(scale, float) and scale == 1.0 else z * scale
         inputs = (scaled, level.log_snr.reshape(-1), label, w)
         # Not passed where it is None: a network need not know of it.
         given = inputs if condition is None else (*inputs, condition)
