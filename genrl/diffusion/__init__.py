@@ -9,9 +9,18 @@ from genrl.diffusion.denoiser import ConditionalDenoise, Denoiser
 from genrl.diffusion.distillation import guided_target, progressive_target, self_taught_target
 from genrl.diffusion.drawing import SampleDrawer
 from genrl.diffusion.guidance import (
+    APGGuidance,
+    Autoguidance,
+    CfgIntervalGuidance,
+    CfgPlusPlusGuidance,
+    CfgRescaleGuidance,
     ClassifierFreeGuidance,
+    ClassifierGuidance,
     Guidance,
     NoGuidance,
+    OscillatingGuidance,
+    ReconstructionGuidance,
+    Sources,
 )
 from genrl.diffusion.ladders import (
     ConsistencyLadder,
@@ -123,9 +132,15 @@ from genrl.diffusion.weightings import (
 )
 
 __all__ = [
+    "APGGuidance",
     "AncestralSampler",
+    "Autoguidance",
     "BothParameterization",
+    "CfgIntervalGuidance",
+    "CfgPlusPlusGuidance",
+    "CfgRescaleGuidance",
     "ClassifierFreeGuidance",
+    "ClassifierGuidance",
     "ConditionalDenoise",
     "ConsistencyDistillationObjective",
     "ConsistencyLadder",
@@ -176,6 +191,7 @@ __all__ = [
     "NoiseSchedule",
     "Objective",
     "P2Weighting",
+    "OscillatingGuidance",
     "Parameterization",
     "Parts",
     "Position",
@@ -185,6 +201,7 @@ __all__ = [
     "ProgressiveLadder",
     "QuadraticTimeGrid",
     "SDESampler",
+    "ReconstructionGuidance",
     "SampleDrawer",
     "Sampler",
     "SamplingState",
@@ -195,6 +212,7 @@ __all__ = [
     "SnrPlusOneWeighting",
     "SnrWeighting",
     "SoftMinSnrWeighting",
+    "Sources",
     "Stage",
     "StaticThresholding",
     "StochasticDistilledSampler",

@@ -31,28 +31,29 @@ def bind(
         w: guidance weight, one for each example or one for all.
         guidance: combines the predictions of an ordinary denoiser, which is then called without w.
             None: w goes to the denoiser itself, a student that learned guidance by distillation.
+            One with memory begins here: bind anew for each run of a sampler.
         thresholding: limits x in sampling; never bind it for a distillation target.
         condition: vector of each example, for a `Denoiser` whose network takes one.
 
     Raises:
-        ValueError: if guidance is given without labels or without w, or a condition with what is no
-            `Denoiser`.
+        ValueError: if guidance is given without w or without the labels that it needs, or a
+            condition with what is no `Denoiser`.
     """
     if condition is not None:
         denoiser = _conditioned(denoiser, condition)
-    if guidance is not None and (label is None or w is None):
+    if guidance is not None and (w is None or (label is None and guidance.needs_labels)):
         raise ValueError(
             "guidance needs a label for each example and a weight w; w = 0 is the conditional model"
         )
+    guide = None if guidance is None else guidance.begin()
 
     def denoise(z: Data, t: Batch) -> Prediction:
         weight = torch.full_like(t, w) if isinstance(w, float | int) else w
-        if guidance is None:
+        if guide is None:
             prediction = denoiser(z, t, label, weight)
         else:
-            assert label is not None
             assert isinstance(weight, Tensor)
-            prediction = guidance(denoiser, z, t, label, weight)
+            prediction = guide(denoiser, z, t, label, weight)
         return prediction if thresholding is None else thresholding(prediction, z)
 
     return denoise

@@ -14,9 +14,10 @@ from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.guidance.base import Guidance
 from genrl.diffusion.noise import generators_for, randn
+from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import Sampler
 from genrl.diffusion.thresholding.base import Thresholding
-from genrl.typing import Data, DataSpec
+from genrl.typing import Batch, Data, DataSpec
 
 
 class SampleDrawer:
@@ -46,15 +47,34 @@ class SampleDrawer:
         self.is_guided = is_guided
 
     def evaluations(self, steps: int, w: float) -> int:
-        """Network evaluations for one sample; guidance outside of the model multiplies them."""
+        """Network evaluations for one sample, with those of guidance outside of the model.
+
+        Guidance may cost more at one noise level than at another: the sampler is led along its grid
+        on nothing at all, and what each of its evaluations would cost is added up.
+        """
         guidance = self._guidance(w)
-        return self.sampler.evaluations(steps) * (1 if guidance is None else guidance.evaluations)
+        if guidance is None:
+            return self.sampler.evaluations(steps)
+        total = 0
+
+        def denoise(z: Data, t: Batch) -> Prediction:
+            nonlocal total
+            level = self.sampler.schedule.level_like(t, z)
+            total += guidance.evaluations_at(t.item(), level.log_snr.item())
+            return Prediction(z, z, level)
+
+        nothing = torch.zeros(1, 1, dtype=torch.float64)
+        self.sampler.sample(denoise, nothing, steps=steps, generator=torch.Generator())
+        return total
 
     def _guidance(self, w: float) -> Guidance | None:
-        # w = 0 is the conditional model: the unconditional branch would be multiplied by zero.
-        if self.is_guided or w == 0 or not self.spec.num_classes:
+        guidance = self.guidance
+        if self.is_guided or guidance is None:
             return None
-        return self.guidance
+        if guidance.needs_labels and not self.spec.num_classes:
+            return None
+        # Without w the unconditional branch would be multiplied by zero.
+        return None if w == 0 and guidance.is_plain_at_zero else guidance
 
     @torch.no_grad()
     def draw(

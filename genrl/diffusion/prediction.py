@@ -21,11 +21,14 @@ class Prediction:
         x: clean data, E[x | z].
         eps: noise, E[ε | z].
         level: λ, α and σ of z, broadcastable against x.
+        is_renoised: whether ε was chosen apart from x, so that a sampler goes on from α x + σ ε and
+            not from the z that the denoiser was given.
     """
 
     x: Data
     eps: Data
     level: NoiseLevel
+    is_renoised: bool = False
 
     @classmethod
     def from_x(cls, x: Data, z: Data, level: NoiseLevel) -> "Prediction":
@@ -50,6 +53,12 @@ class Prediction:
         norm = level.alpha + level.sigma
         x = (z - level.sigma * velocity) / norm
         return cls(x, (z + level.alpha * velocity) / norm, level)
+
+    def shifted(self, by: Data) -> "Prediction":
+        """x + δ for the same z, so that ε falls by (α / σ) δ."""
+        return Prediction(
+            self.x + by, self.eps - self.level.alpha / self.level.sigma * by, self.level
+        )
 
     @property
     def v(self) -> Data:

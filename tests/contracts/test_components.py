@@ -14,7 +14,7 @@ from torch import Tensor
 from genrl.callbacks import RunContext
 from genrl.diffusion import CosineSchedule, Denoiser, Parts, UniformTimeGrid
 from genrl.diffusion.building import build_denoiser
-from genrl.diffusion.guidance.base import Guidance
+from genrl.diffusion.guidance import Guidance, Sources
 from genrl.diffusion.schedules import NoiseSchedule
 from genrl.diffusion.time_grids import TimeGrid
 from genrl.diffusion.time_samplers.base import TimeSampler
@@ -56,6 +56,8 @@ REQUIRED = {
     ("demonstrations", "d4rl"): {"path": "nowhere"},
     ("demonstrations", "npz"): {"path": "nowhere"},
     ("env", "gymnasium"): {"id": "Pendulum-v1"},
+    ("guidance", "autoguidance"): {"model": "nowhere"},
+    ("guidance", "reconstruction"): {"values": "ones", "mask": "half"},
     ("objective", "progressive_distillation"): {"steps": 4},
     ("objective", "tract"): {"steps": 4},
 }
@@ -75,6 +77,7 @@ def collaborators(kind: str, name: str, component: type, folder: Path) -> list[A
         TimeGrid: lambda: UniformTimeGrid(schedule),
         DataSpec: lambda: DataSpec((1, 8, 8), 10),
         int: lambda: 10,
+        Sources: a_source_of_anything,
         EnvSpec: lambda: spec,
         RunContext: lambda: RunContext(RunFolder(folder), {}, lambda *_: None),
         Parts: lambda: Parts(
@@ -99,6 +102,16 @@ def collaborators(kind: str, name: str, component: type, folder: Path) -> list[A
     if component is Cloning:  # its loss may be left out, but only to be told that it is missing
         found.append(BC(imitation_parts(spec)))
     return found
+
+
+def a_source_of_anything() -> Sources:
+    """In the place of files: a denoiser, arrays and a classifier that are never called."""
+    arrays = {"ones": torch.ones(1, 8, 8), "half": torch.arange(8).float() - 4}
+
+    def nobody(*_: Any) -> Any:
+        raise AssertionError
+
+    return Sources(lambda path, average: nobody, arrays.__getitem__, lambda training: nobody)
 
 
 def agent_parts(algorithm: type[Algorithm], spec: EnvSpec) -> AgentParts:

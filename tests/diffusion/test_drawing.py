@@ -7,12 +7,15 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion import (
+    CfgIntervalGuidance,
+    CfgPlusPlusGuidance,
     ClassifierFreeGuidance,
     CosineSchedule,
     DDIMSampler,
     GaussianDenoiser,
     HeunSampler,
     NoGuidance,
+    OscillatingGuidance,
     Prediction,
     SampleDrawer,
     StaticThresholding,
@@ -158,6 +161,11 @@ def test_thresholding_is_applied() -> None:
         ({"spec": DataSpec((2, 3))}, 1.0, 8, 8),
         ({"chosen": sampler(HeunSampler)}, 1.0, 8, 2 * 15),
         ({"chosen": sampler(HeunSampler)}, 0.0, 8, 15),
+        # λ = -2.1 ... 2.5 are the times from 0.19 to 0.78: five of eight, twice each with Heun.
+        ({"guidance": CfgIntervalGuidance(3)}, 1.0, 8, 8 + 5),
+        ({"guidance": CfgIntervalGuidance(3), "chosen": sampler(HeunSampler)}, 1.0, 8, 15 + 10),
+        ({"guidance": OscillatingGuidance(3, steps=8, constant=2)}, 1.0, 8, 8 + 5),
+        ({"guidance": CfgPlusPlusGuidance(3)}, 0.0, 8, 16),
     ],
 )
 def test_evaluations_are_those_that_happen(

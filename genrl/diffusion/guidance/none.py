@@ -16,6 +16,6 @@ class NoGuidance(Guidance):
     evaluations = 1
 
     def __call__(
-        self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels, w: Batch
+        self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels | None, w: Batch
     ) -> Prediction:
         return denoiser(z, t, label)

@@ -197,6 +197,9 @@ class Sampler(abc.ABC):
                 result.predictions.append(prediction)
             if index == len(evaluated) - 1:
                 break
+            if prediction.is_renoised:
+                level = prediction.level
+                z = level.alpha * prediction.x + level.sigma * prediction.eps
             z = self.step(z, prediction, state)
             state.predictions = [*state.predictions[-3:], prediction]
         result.x = prediction.x

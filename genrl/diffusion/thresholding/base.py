@@ -1,6 +1,7 @@
 """The contract of thresholding: how a predicted x is kept in the range of the data."""
 
 import abc
+from dataclasses import replace
 
 from genrl.diffusion.prediction import Prediction
 from genrl.registry import Registry
@@ -17,5 +18,7 @@ class Thresholding(abc.ABC):
         """x brought into [-1, 1]."""
 
     def __call__(self, prediction: Prediction, z: Data) -> Prediction:
-        """The prediction with x limited and ε recomputed from it."""
+        """The prediction with x limited and ε recomputed from it, unless ε was chosen apart."""
+        if prediction.is_renoised:
+            return replace(prediction, x=self.limit(prediction.x))
         return Prediction.from_x(self.limit(prediction.x), z, prediction.level)

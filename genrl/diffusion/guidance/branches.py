@@ -1,0 +1,61 @@
+"""What several kinds of guidance share: two predictions in one pass, and the line through both."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.schedules.base import NoiseLevel
+from genrl.diffusion.transitions import like_data
+from genrl.typing import Batch, Data, Labels
+
+
+def branches(
+    denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels | None, null: int
+) -> tuple[Prediction, Prediction]:
+    """The conditional and the unconditional prediction, from one batched pass.
+
+    Args:
+        denoiser: of (z, t, label).
+        z: noisy data.
+        t: time of each example.
+        label: class of each example.
+        null: the label of the null class.
+    """
+    assert label is not None
+    labels = torch.cat([label, torch.full_like(label, null)])
+    both = denoiser(torch.cat([z, z]), torch.cat([t, t]), labels)
+    level = both.level
+    halves = [_halves(v) for v in (both.x, both.eps, level.log_snr, level.alpha, level.sigma)]
+    first, second = zip(*halves, strict=True)
+    return (
+        Prediction(first[0], first[1], NoiseLevel(*first[2:])),
+        Prediction(second[0], second[1], NoiseLevel(*second[2:])),
+    )
+
+
+def extrapolated(strong: Prediction, weak: Prediction, w: Batch) -> Prediction:
+    """(1 + w) strong - w weak, in x and in ε: both at once, because α x + σ ε = z is linear."""
+    weight = like_data(w, strong.x)
+    return Prediction(
+        (1 + weight) * strong.x - weight * weak.x,
+        (1 + weight) * strong.eps - weight * weak.eps,
+        strong.level,
+    )
+
+
+def gradient(value: Callable[[Data], Tensor], z: Data) -> Data:
+    """∇_z of the sum of a function's values, under ``torch.no_grad`` too."""
+    with torch.enable_grad():
+        variable = z.detach().clone().requires_grad_()
+        (slope,) = torch.autograd.grad(value(variable).sum(), variable)
+    return slope
+
+
+def _halves(value: Tensor) -> tuple[Tensor, Tensor]:
+    if value.ndim == 0:
+        return value, value
+    first, second = value.chunk(2)
+    return first, second
