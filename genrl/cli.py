@@ -45,12 +45,16 @@ COMMANDS = {
     ),
     "resume": Command("RUN", "go on with an interrupted run", "genrl.commands:resume"),
     "sample": Command(
-        "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [out=]",
+        "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [out=] [guidance=] [sampler=]",
         "draw samples from any stage of a run, as a picture and an array",
         "genrl.commands:sample",
         "n: number of samples; steps: sampling steps (a distilled stage knows its own);\n"
         "w: guidance weight; stage: teacher, guided, 16 ... 1 (the last one by default);\n"
-        "label: one class instead of all; seed: of the noise; out: file name without ending.",
+        "label: one class instead of all; seed: of the noise; out: file name without ending;\n"
+        "guidance, sampler, time_grid, thresholding: others than the run's, with parameters:\n"
+        "  genrl sample RUN stage=teacher w=3 guidance=cfg_interval guidance.low=-1\n"
+        "  genrl sample RUN stage=teacher guidance=reconstruction guidance.values=photo.png "
+        "guidance.mask=known.png",
     ),
     "collect": Command(
         "RUN [episodes=5] [out=FOLDER] [seed=0] [deterministic=true] [stage=]",
@@ -62,12 +66,14 @@ COMMANDS = {
         "Imitate it with: genrl train +experiment=gail env=... demonstrations.path=FOLDER",
     ),
     "evaluate": Command(
-        "RUN [n=] [w=0,1,2,4] [stage=] [--likelihood [steps=16,64,256] [ode_n=360] [ode_steps=32]]",
+        "RUN [n=] [w=0,1,2,4] [stage=] [guidance=] [sampler=] [--likelihood [steps=] [ode_n=]]",
         "measure every finished stage of a run again, or the likelihood of data",
         "genrl.commands:evaluate",
         "n: number of samples; w: guidance weights, separated by commas; stage: only this one.\n"
-        "Rewrites the run's summary.json, pictures and report.\n"
-        "--likelihood: bits per dimension of training and held-out data (n examples each) under\n"
+        "Rewrites the run's summary.json, pictures and report; with another guidance, sampler,\n"
+        "time_grid or thresholding than the run's it only prints what it finds.\n"
+        "--likelihood [steps=16,64,256] [ode_n=360] [ode_steps=32]:\n"
+        "bits per dimension of training and held-out data (n examples each) under\n"
         "the first stage, by the variational bound in continuous time and in discrete time of so\n"
         "many steps, and by the probability-flow ODE (ode_n examples, ode_steps of its solver).",
     ),

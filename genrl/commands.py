@@ -107,10 +107,12 @@ def resume(words: list[str]) -> None:
 
 def sample(words: list[str]) -> None:
     """Draw samples."""
+    from genrl.tasks.components import SAMPLING_KINDS
     from genrl.tasks.sample import SampleOptions
     from genrl.tasks.sample import sample as sample_task
 
-    paths, options = _split(words, SampleOptions, "genrl sample RUN [n= steps= w= stage=]")
+    usage = "genrl sample RUN [n= steps= w= stage= guidance= sampler=]"
+    paths, options = _split(words, SampleOptions, usage, SAMPLING_KINDS)
     for path in sample_task(paths[0], options):
         print(path)
 
@@ -148,12 +150,13 @@ def export(words: list[str]) -> None:
 
 def evaluate(words: list[str]) -> None:
     """Measure the stages of a run."""
+    from genrl.tasks.components import SAMPLING_KINDS
     from genrl.tasks.evaluate import EvaluateOptions
     from genrl.tasks.evaluate import evaluate as evaluate_task
 
     words = ["likelihood=true" if word == "--likelihood" else word for word in words]
-    usage = "genrl evaluate RUN [n= w= stage=] [--likelihood]"
-    paths, options = _split(words, EvaluateOptions, usage)
+    usage = "genrl evaluate RUN [n= w= stage= guidance= sampler=] [--likelihood]"
+    paths, options = _split(words, EvaluateOptions, usage, SAMPLING_KINDS)
     print(evaluate_task(paths[0], options))
 
 
@@ -242,8 +245,17 @@ def _paths(words: Sequence[str], count: int, usage: str) -> list[Path]:
     return [Path(word) for word in words]
 
 
-def _split(words: Sequence[str], schema: type[Any], usage: str) -> tuple[list[Path], Any]:
+def _split(
+    words: Sequence[str], schema: type[Any], usage: str, kinds: Sequence[str] = ()
+) -> tuple[list[Path], Any]:
     """Paths and the typed options of a command.
+
+    Args:
+        words: after the command.
+        schema: dataclass of its options.
+        usage: for a complaint.
+        kinds: of components, of which ``kind=name`` and ``kind.parameter=value`` are gathered in
+            the option ``components``.
 
     Raises:
         ConfigurationError: on a wrong number of paths, or an option of the wrong name or type.
@@ -254,22 +266,29 @@ def _split(words: Sequence[str], schema: type[Any], usage: str) -> tuple[list[Pa
     from omegaconf import OmegaConf
 
     options = OmegaConf.structured(schema)
-    known = list(schema.__dataclass_fields__)
+    known = [*(name for name in schema.__dataclass_fields__ if name != "components"), *kinds]
+    components: dict[str, dict[str, Any]] = {}
     for word in words:
         if "=" not in word:
             continue
         key, _, value = word.partition("=")
-        if key not in known:
+        kind, _, parameter = key.partition(".")
+        if key not in known and kind not in kinds:
             raise ConfigurationError(
                 f"there is no option '{key}'.{suggest(key, known)} Options: {', '.join(known)}"
             )
         try:
             parsed = yaml.safe_load(value)
+            if kind in kinds:
+                components.setdefault(kind, {})[parameter or "name"] = parsed
+                continue
             if _takes_list(schema, key) and not isinstance(parsed, list | None):
                 parsed = [yaml.safe_load(part) for part in value.split(",")]
             options[key] = parsed
         except (OmegaConfBaseException, yaml.YAMLError) as error:
             raise ConfigurationError(f"{plain_reason(error)} (option '{key}')") from error
+    if kinds:
+        options.components = components
     return paths, OmegaConf.to_object(options)
 
 

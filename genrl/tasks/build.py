@@ -1,7 +1,7 @@
 """From a plain config to the objects that it describes."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -20,7 +20,7 @@ from genrl.diffusion import (
     Stage,
     building,
 )
-from genrl.diffusion.guidance import guidances
+from genrl.diffusion.guidance import Sources, guidances
 from genrl.diffusion.ladders import ladders
 from genrl.diffusion.objectives import objectives
 from genrl.diffusion.schedules import schedules
@@ -108,23 +108,29 @@ def build_stages(config: Config, *, has_teacher: bool) -> list[Stage]:
 
 
 def build_objectives(
-    config: Config, stages: Iterable[Stage], schedule: NoiseSchedule, spec: DataSpec
+    config: Config,
+    stages: Iterable[Stage],
+    schedule: NoiseSchedule,
+    spec: DataSpec,
+    sources: Sources | None = None,
 ) -> list[Objective]:
-    """One objective for each stage."""
+    """One objective for each stage; ``sources`` opens what guidance names by a path."""
     parts = Parts(
         schedule=schedule,
         weighting=weightings.build(config["weighting"], schedule),
         time_sampler=time_samplers.build(config["time_sampler"], schedule),
         time_grid=time_grids.build(config["time_grid"] or building.LADDER_GRID, schedule),
-        guidance=guidances.build(config["guidance"], spec.num_classes),
+        guidance=guidances.build(config["guidance"], spec.num_classes, sources or Sources()),
         num_classes=spec.num_classes,
         num_levels=spec.num_levels,
     )
     return [objectives.build(stage.objective, parts) for stage in stages]
 
 
-def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> DiffusionModule:
-    """The LightningModule with fresh weights."""
+def build_module(
+    config: Config, spec: DataSpec, stages: list[Stage], sources: Sources | None = None
+) -> DiffusionModule:
+    """The LightningModule with fresh weights; ``sources`` opens what guidance names by a path."""
     if any(stage.is_guided for stage in stages) and not spec.num_classes:
         raise ConfigurationError(
             "guided distillation needs labelled data: a folder for each class; "
@@ -150,7 +156,7 @@ def build_module(config: Config, spec: DataSpec, stages: list[Stage]) -> Diffusi
     return DiffusionModule(
         denoiser,
         stages,
-        build_objectives(config, stages, denoiser.schedule, spec),
+        build_objectives(config, stages, denoiser.schedule, spec, sources),
         make_optimizer,
         seed=config["seed"],
         warmup_updates=training["warmup_updates"],
@@ -165,10 +171,12 @@ class Drawers:
     Args:
         config: of the run.
         spec: of the data.
+        sources: opens what guidance names by a path.
     """
 
     config: Config
     spec: DataSpec
+    sources: Sources = field(default_factory=Sources)
 
     def __call__(self, denoiser: ConditionalDenoise, is_guided: bool) -> SampleDrawer:
         """Teachers use the run's sampler and guidance, students the student sampler."""
@@ -182,7 +190,7 @@ class Drawers:
             denoiser,
             build_sampler(self.config, schedule, key),
             self.spec,
-            guidance=guidances.build(self.config["guidance"], self.spec.num_classes),
+            guidance=guidances.build(self.config["guidance"], self.spec.num_classes, self.sources),
             thresholding=thresholdings.build(self.config["thresholding"]),
             is_guided=is_guided,
         )

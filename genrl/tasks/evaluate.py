@@ -1,8 +1,9 @@
 """``genrl evaluate``: every finished stage of a run, measured again."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from genrl.callbacks import ImageEvaluationCallback, RunContext, callbacks
 from genrl.registry import ConfigurationError, suggest
@@ -10,6 +11,7 @@ from genrl.report import write_report
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import is_agent
 from genrl.tasks.build import build_data
+from genrl.tasks.components import with_components
 from genrl.tasks.device import best_device
 from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.likelihood import evaluate_likelihood
@@ -32,10 +34,13 @@ class EvaluateOptions:
     ode_n: int | None = None
     ode_steps: int | None = None
     device: str = "auto"
+    components: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def evaluate(path: Path, options: EvaluateOptions) -> str:
     """Measure the stages of a run and renew its summary, pictures and page; returns where they are.
+
+    With other components than the run's it only prints what it finds: the files describe the run.
 
     Raises:
         ConfigurationError: if the run has no such stage or nothing to evaluate with.
@@ -54,11 +59,16 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
             f"{path} has no finished stage '{options.stage}'.{suggest(options.stage, stages)} "
             f"Stages: {', '.join(stages)}"
         )
+    wanted = stages if options.stage is None else [options.stage]
+    if "guidance" in options.components and options.stage is None:
+        wanted = [stage for stage in stages if not folder.load_stage(stage)["genrl"]["is_guided"]]
+    config = with_components(config, options.components)
     device = best_device(options.device)
     if options.likelihood:
-        if options.w is not None:
+        if options.w is not None or options.components:
             raise ConfigurationError(
-                "likelihood is that of the model without guidance: leave out w="
+                "likelihood is that of the model without guidance or sampler: leave out w= and "
+                "other components"
             )
         return evaluate_likelihood(
             folder,
@@ -82,7 +92,8 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
     if not isinstance(callback, ImageEvaluationCallback):
         raise ConfigurationError(f"the evaluation '{settings['name']}' belongs to training alone")
     is_partial = bool(options.stage or options.w or config["teacher"])
-    _check_number(folder, callback.num_samples, is_partial=is_partial)
+    if not options.components:
+        _check_number(folder, callback.num_samples, is_partial=is_partial)
     plan = callback.plan
     if options.w is not None:
         plan = replace(plan, w=tuple(options.w))
@@ -92,15 +103,18 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
         seed=callback.seed,
         batch_size=callback.batch_size,
         device=device,
+        is_written=not options.components,
     )
-    for stage in stages if options.stage is None else [options.stage]:
-        trained = load_trained_stage(folder, stage, device)
+    for stage in wanted:
+        trained = load_trained_stage(folder, stage, device, options.components)
         evaluation.stage(
             stage,
             trained.drawer.denoiser,
             num_steps=trained.num_steps,
             is_guided=trained.is_guided,
         )
+    if options.components:
+        return "measured with other components than the run's: nothing of the run was changed"
     write_report([folder.path], folder.report)
     return f"{folder.summary}\n{folder.report}"
 

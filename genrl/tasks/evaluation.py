@@ -13,8 +13,8 @@ from genrl.evaluation.ladder import LadderEvaluation, Plan
 from genrl.evaluation.pictures import Pictures
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config, Drawers, build_feature
-
-MAX_REAL = 10_000
+from genrl.tasks.examples import real
+from genrl.tasks.guidance import guidance_sources
 
 
 def make_evaluation(
@@ -31,8 +31,12 @@ def make_evaluation(
     rank: int = 0,
     world_size: int = 1,
     gather: Callable[[Tensor], Tensor] | None = None,
+    is_written: bool = True,
 ) -> LadderEvaluation:
-    """An evaluation with a fitted feature, against at most 10,000 real examples of each split."""
+    """An evaluation with a fitted feature, against at most 10,000 real examples of each split.
+
+    ``is_written`` says whether it renews the files of the run, or only says what it finds.
+    """
     train, train_labels = data.train().evenly(MAX_REAL)
     held_out_set = data.held_out()
     held_out, held_out_labels = (
@@ -75,9 +79,9 @@ def make_evaluation(
         folder,
         evaluator,
         plan,
-        Drawers(config, data.spec),
+        Drawers(config, data.spec, guidance_sources(config, data.spec, folder, say)),
         Pictures(folder, data.spec, data.class_names),
         about,
-        is_writer=rank == 0,
+        is_writer=is_written and rank == 0,
         say=say if rank == 0 else lambda text: None,
     )

@@ -1,8 +1,11 @@
 """``genrl sample``: a picture and an array from any stage of a run."""
 
 import io
-from dataclasses import dataclass
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,7 +18,9 @@ from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import is_agent
 from genrl.tasks.build import Drawers, build_denoiser
+from genrl.tasks.components import require_no_guidance, with_components
 from genrl.tasks.device import best_device
+from genrl.tasks.guidance import guidance_sources
 from genrl.tasks.watch_agent import film_agent
 from genrl.typing import DataSpec
 
@@ -33,6 +38,7 @@ class SampleOptions:
     out: str | None = None
     device: str = "auto"
     batch_size: int = 250
+    components: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,16 +61,29 @@ class TrainedStage:
 
 
 def load_trained_stage(
-    folder: RunFolder, stage: str | None, device: torch.device | str
+    folder: RunFolder,
+    stage: str | None,
+    device: torch.device | str,
+    components: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> TrainedStage:
-    """Rebuild the student of a stage from its checkpoint alone."""
+    """Rebuild the student of a stage from its checkpoint alone, or with other components.
+
+    Raises:
+        ConfigurationError: if there is no such stage, or another guidance is asked for and it has
+            learned one.
+    """
     checkpoint = folder.load_stage(stage)
     about = checkpoint["genrl"]
+    components = components or {}
+    if about["is_guided"]:
+        require_no_guidance(about["stage"], components)
+    config = with_components(about["config"], components)
     spec = DataSpec(tuple(about["data"]["shape"]), about["data"]["num_classes"])
-    denoiser = build_denoiser(about["config"], spec)
+    denoiser = build_denoiser(config, spec)
     denoiser.load_state_dict(checkpoint["state_dict"])
     denoiser.eval().to(device)
-    drawer = Drawers(about["config"], spec)(denoiser, about["is_guided"])
+    sources = guidance_sources(config, spec, folder, _tell)
+    drawer = Drawers(config, spec, sources)(denoiser, about["is_guided"])
     return TrainedStage(about["stage"], drawer, about["num_steps"], about["is_guided"], spec)
 
 
@@ -86,7 +105,7 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, ...]:
             )
         return (film_agent(folder, options.seed, options.out),)
     device = best_device(options.device)
-    trained = load_trained_stage(folder, options.stage, device)
+    trained = load_trained_stage(folder, options.stage, device, options.components)
     steps = options.steps or trained.num_steps or trained.drawer.sampler.steps
     if steps < 1:
         raise ConfigurationError(f"steps must be at least 1, not {steps}")
@@ -107,6 +126,8 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, ...]:
         device=device,
     )
     name = f"sample_{trained.name}_{steps}steps_w{options.w:g}_seed{options.seed}"
+    chosen = [str(given["name"]) for given in options.components.values() if "name" in given]
+    name = "_".join([name, *chosen])
     out = Path(options.out) if options.out else folder.samples / name
     picture, array = out.with_name(f"{out.name}.png"), out.with_name(f"{out.name}.npz")
     _draw(x, labels, trained.spec, picture)
@@ -115,6 +136,10 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, ...]:
     np.savez_compressed(buffer, x=x.numpy(), label=label)
     write_bytes(array, buffer.getvalue())
     return picture, array
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _draw(x: torch.Tensor, labels: torch.Tensor | None, spec: DataSpec, path: Path) -> None:

@@ -24,6 +24,7 @@ from genrl.tasks.build import (
 )
 from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.fit import Announcer, Followers, build_followers, build_trainer, fit
+from genrl.tasks.guidance import guidance_sources, with_absolute_paths
 from genrl.tasks.teacher import TEACHER_STAGE, Teacher, load_teacher
 
 
@@ -40,15 +41,16 @@ def train(config: Config, path: Path) -> RunFolder:
     """
     if is_agent(config):
         return train_agent(config, path)
+    config = with_absolute_paths(config)
     teacher = load_teacher(Path(config["teacher"])) if config["teacher"] else None
     if teacher is not None:
         config = teacher.adapt(config)
     data = build_data(config)
     stages = build_stages(config, has_teacher=teacher is not None)
-    module = build_module(config, data.spec, stages)
+    folder = RunFolder(path)
+    module = build_module(config, data.spec, stages, guidance_sources(config, data.spec, folder))
     if teacher is not None:
         teacher.load_into(module)
-    folder = RunFolder(path)
     _fit(config, folder, data, module, teacher=teacher, is_new=True)
     return folder
 
@@ -65,7 +67,7 @@ def resume(path: Path) -> RunFolder:
         return resume_agent(folder, config, newest_checkpoint(folder))
     data = build_data(config)
     stages = build_stages(config, has_teacher=bool(config["teacher"]))
-    module = build_module(config, data.spec, stages)
+    module = build_module(config, data.spec, stages, guidance_sources(config, data.spec, folder))
     checkpoint = newest_checkpoint(folder)
     teacher = None
     if checkpoint is None and config["teacher"]:
@@ -123,7 +125,7 @@ def _fit(
             f"training.batch_size={batch_size} is the global batch; "
             f"it cannot be shared by {trainer.world_size} devices"
         )
-    _check_later_parts(config, data, module)
+    _check_later_parts(config, data, module, folder)
     if is_new and trainer.is_global_zero:
         RunFolder.create(folder.path, config)
     loader = TrainLoader(
@@ -142,9 +144,11 @@ def _fit(
     fit(trainer, module, loader, folder, say, checkpoint=checkpoint, before=before)
 
 
-def _check_later_parts(config: Config, data: DataSource, module: DiffusionModule) -> None:
+def _check_later_parts(
+    config: Config, data: DataSource, module: DiffusionModule, folder: RunFolder
+) -> None:
     """Build what a stage's end will build: a mistake is found now, not after hours of training."""
-    drawers = Drawers(config, data.spec)
+    drawers = Drawers(config, data.spec, guidance_sources(config, data.spec, folder))
     for is_guided in (False, True):
         drawers(module.denoiser, is_guided)
     if config["evaluation"]["name"] != "none":

@@ -23,13 +23,13 @@ class Autoguidance(Guidance):
     Args:
         sources: opens the weaker model.
         model: the weaker model: a run folder or the checkpoint of a teacher, of the same schedule.
-        average: decay of one of the moving averages in that checkpoint, or None for its weights.
+        average: one of the moving averages in that checkpoint, such as 0.999; None for its weights.
     """
 
     needs_labels = False
 
     def __init__(
-        self, num_classes: int, sources: Sources, *, model: str, average: float | None = None
+        self, num_classes: int, sources: Sources, *, model: str, average: str | None = None
     ) -> None:
         super().__init__(num_classes, sources)
         self.weaker = sources.model(model, average)

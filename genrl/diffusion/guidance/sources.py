@@ -35,7 +35,7 @@ class ClassifierTraining:
     seed: int
 
 
-def _no_model(path: str, average: float | None) -> ConditionalDenoise:
+def _no_model(path: str, average: str | None) -> ConditionalDenoise:
     raise ConfigurationError(f"nothing here can open the model '{path}': give Sources(model=...)")
 
 
@@ -52,11 +52,11 @@ class Sources:
     """Opens what a guidance asks for when it is built.
 
     Args:
-        model: from a path and the decay of a moving average, None for the model itself.
+        model: from a path and the name of a moving average, None for the model itself.
         array: from a path; images in [-1, 1].
         classifier: trained in this way on the run's data.
     """
 
-    model: Callable[[str, float | None], ConditionalDenoise] = _no_model
+    model: Callable[[str, str | None], ConditionalDenoise] = _no_model
     array: Callable[[str], Tensor] = _no_array
     classifier: Callable[[ClassifierTraining], Logits] = _no_classifier

@@ -5,11 +5,10 @@ import os
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from genrl.evaluation.accuracy import accuracy
 from genrl.evaluation.features.base import FeatureOutput
-from genrl.evaluation.features.network import ConvClassifier
 from genrl.evaluation.features.training import Recipe, train_classifier
 from genrl.registry import ConfigurationError
 from genrl.typing import Data, Labels
@@ -24,7 +23,7 @@ class FittedClassifier:
         recipe: of its training.
     """
 
-    def __init__(self, name: str, network: ConvClassifier, recipe: Recipe) -> None:
+    def __init__(self, name: str, network: nn.Module, recipe: Recipe) -> None:
         self.name = name
         self.network = network
         self.recipe = recipe

@@ -32,11 +32,11 @@ def test_the_weaker_model_sees_the_same_label(mixture) -> None:
         opened.append((path, average))
         return weaker
 
-    guidance = Autoguidance(2, Sources(model=model), model="weak", average=0.9)
+    guidance = Autoguidance(2, Sources(model=model), model="weak", average="0.9")
     conditional = mixture.model(mixture.z, mixture.t, mixture.label).x
     torch.testing.assert_close(guidance(*mixture.arguments).x, conditional, rtol=1e-12, atol=1e-12)
     assert torch.equal(seen[0], mixture.label)
-    assert opened == [("weak", 0.9)]
+    assert opened == [("weak", "0.9")]
 
 
 def test_of_two_gaussians_without_labels(mixture) -> None:
