@@ -4,9 +4,9 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion.analytic import GaussianMixtureDenoiser
-from genrl.diffusion.guidance.base import Guidance
+from genrl.diffusion.guidance import Guidance, Sources
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
 from genrl.diffusion.schedules.cosine import CosineSchedule
 from genrl.testing.diffusion.figures import CheckError, Figures, require, require_small
 from genrl.typing import Batch, Data, Labels
@@ -39,11 +39,38 @@ class CountedMixture:
         return self.model(z, t, label)
 
 
+def exact_sources(schedule: NoiseSchedule) -> Sources:
+    """What a guidance may ask for, of the data that it is proved on.
+
+    The weaker model is the unconditional one, the classifier is exact, and of an example all but
+    one channel is known.
+    """
+    mixture = CountedMixture(schedule)
+
+    def weaker(
+        z: Data, t: Batch, label: Labels | None = None, w: Batch | None = None
+    ) -> Prediction:
+        return mixture(z, t)
+
+    def logits(z: Data, level: NoiseLevel) -> Tensor:
+        t = schedule.time(level.log_snr.reshape(-1))
+        labels = torch.arange(NUM_CLASSES)[:, None].expand(-1, len(z))
+        return torch.stack([mixture.model.log_prob(z, t, label) for label in labels], dim=1)
+
+    def array(path: str) -> Tensor:
+        if path != "mask":
+            return torch.full(SHAPE, 0.5, dtype=F64)
+        return torch.ones(SHAPE[0]).cumsum(dim=0)[:, None, None] - 1
+
+    return Sources(lambda path, average: weaker, array, lambda training: logits)
+
+
 def check_guidance(guidance: Guidance, schedule: NoiseSchedule | None = None) -> Figures:
     """w = 0 is the conditional model; a condition that says nothing changes nothing.
 
-    Also: each example has its own weight and does not depend on its batch, results are finite, and
-    an example costs as many evaluations as `Guidance.evaluations` says.
+    Both as far as the guidance says so (``is_plain_at_zero``, ``needs_labels``). Also: α x + σ ε is
+    z, each example has its own weight and does not depend on its batch, results are finite, and an
+    example costs as many evaluations as `Guidance.evaluations` says.
 
     Args:
         guidance: built for two classes.
@@ -51,7 +78,8 @@ def check_guidance(guidance: Guidance, schedule: NoiseSchedule | None = None) ->
 
     Returns:
         ``conditional_error`` (w = 0 against the conditional model), ``null_error`` (the null class
-        guided against itself), ``batch_error`` (one example alone against the batch).
+        guided against itself), ``z_error`` (α x + σ ε against z), ``batch_error`` (one example
+        alone against the batch).
 
     Raises:
         CheckError: naming the first promise that is broken.
@@ -68,8 +96,10 @@ def check_guidance(guidance: Guidance, schedule: NoiseSchedule | None = None) ->
     model.examples = 0
     found = guidance(model, z, times, label, torch.zeros_like(weights))
     evaluations = model.examples / size
-    figures = {"conditional_error": _difference(found, exact)}
-    require_small(figures, "conditional_error", 1e-9, "w = 0 is not the conditional model")
+    figures: Figures = {}
+    if guidance.is_plain_at_zero:
+        figures["conditional_error"] = _difference(found, exact)
+        require_small(figures, "conditional_error", 1e-9, "w = 0 is not the conditional model")
     if evaluations > guidance.evaluations:
         raise CheckError(
             f"an example takes {evaluations:g} evaluations, but evaluations says "
@@ -77,12 +107,16 @@ def check_guidance(guidance: Guidance, schedule: NoiseSchedule | None = None) ->
             figures,
         )
 
-    null = torch.full_like(label, NUM_CLASSES)
-    found = guidance(model, z, times, null, weights)
-    figures["null_error"] = _difference(found, model(z, times, null))
-    require_small(figures, "null_error", 1e-9, "the null class guided against itself changes")
+    if guidance.needs_labels and guidance.is_plain_at_zero:
+        null = torch.full_like(label, NUM_CLASSES)
+        found = guidance(model, z, times, null, weights)
+        figures["null_error"] = _difference(found, model(z, times, null))
+        require_small(figures, "null_error", 1e-9, "the null class guided against itself changes")
 
     found = guidance(model, z, times, label, weights)
+    rebuilt = found.level.alpha * found.x + found.level.sigma * found.eps
+    figures["z_error"] = (rebuilt - z).abs().max().item()
+    require_small(figures, "z_error", 1e-9, "α x + σ ε is not z")
     require(bool(found.x.isfinite().all() & found.eps.isfinite().all()), "not finite", figures)
     alone = [
         guidance(model, z[i : i + 1], times[i : i + 1], label[i : i + 1], weights[i : i + 1])

@@ -17,7 +17,7 @@ from genrl.diffusion.time_samplers.base import time_samplers
 from genrl.diffusion.weightings.base import weightings
 from genrl.registry import Registry
 from genrl.testing.diffusion.figures import Figures
-from genrl.testing.diffusion.guidance import NUM_CLASSES, check_guidance
+from genrl.testing.diffusion.guidance import NUM_CLASSES, check_guidance, exact_sources
 from genrl.testing.diffusion.oracle import Oracle
 from genrl.testing.diffusion.parameterizations import check_parameterization
 from genrl.testing.diffusion.parts import (
@@ -77,6 +77,7 @@ class _Matrix:
         on: str = "",
         more: tuple[Any, ...] = (),
         objection: Callable[[T], str | None] = _none,
+        parameters: Mapping[str, Any] | None = None,
     ) -> tuple[list[T], Row]:
         """A component with its defaults, and its row; no component where that is not green.
 
@@ -88,10 +89,11 @@ class _Matrix:
             on: name of the schedule, where there is one.
             more: further arguments of the check.
             objection: the component's own, if it can have one.
+            parameters: those that have no defaults.
         """
         subject = f"{name}, {on}" if on else name
         try:
-            built = registry.build(name, *collaborators)
+            built = registry.build({"name": name, **(parameters or {})}, *collaborators)
             reason = objection(built)
         except Exception as error:
             return [], not_buildable(registry.kind, subject, error)
@@ -112,9 +114,15 @@ class _Matrix:
                 other,
                 check_guidance,
                 NUM_CLASSES,
+                exact_sources(schedule),
                 on=name,
                 more=(schedule,),
                 objection=Guidance.objection,
+                parameters={
+                    parameter.name: parameter.name
+                    for parameter in guidances.parameters(other)
+                    if parameter.default is ...
+                },
             )[1]
         meanings: list[Parameterization] = []
         for other in self.names(parameterizations):

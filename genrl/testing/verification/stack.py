@@ -13,7 +13,7 @@ from genrl.diffusion.time_grids.base import time_grids
 from genrl.diffusion.time_samplers.base import time_samplers
 from genrl.diffusion.weightings.base import weightings
 from genrl.testing.diffusion.figures import Figures
-from genrl.testing.diffusion.guidance import NUM_CLASSES, check_guidance
+from genrl.testing.diffusion.guidance import NUM_CLASSES, check_guidance, exact_sources
 from genrl.testing.diffusion.parameterizations import check_parameterization
 from genrl.testing.diffusion.parts import (
     check_thresholding,
@@ -58,7 +58,7 @@ def rows_of_stack(config: Config) -> Iterator[Row]:
         times = time_samplers.build(config["time_sampler"], schedule)
         yield row("time_sampler", None, check_time_sampler, times)
     if config.get("guidance"):
-        guidance = guidances.build(config["guidance"], NUM_CLASSES)
+        guidance = guidances.build(config["guidance"], NUM_CLASSES, exact_sources(schedule))
         yield row("guidance", guidance.objection(), check_guidance, guidance, schedule)
     if config.get("thresholding"):
         limit = thresholdings.build(config["thresholding"])

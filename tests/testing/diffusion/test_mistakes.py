@@ -349,6 +349,10 @@ def test_wrong_guidance_is_found() -> None:
         check_guidance(
             guidance_with(lambda given, free, w: ((1 + w) * given.x, (1 + w) * given.eps))
         )
+    with pytest.raises(CheckError, match=r"α x \+ σ ε is not z"):
+        check_guidance(
+            guidance_with(lambda given, free, w: (given.x + w * (given.x - free.x), given.eps))
+        )
     with pytest.raises(CheckError, match="2 evaluations, but evaluations says 1"):
         check_guidance(guidance_with(mixed(lambda w: 1 + w), evaluations=1))
 
