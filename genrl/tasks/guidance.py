@@ -24,7 +24,7 @@ from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config, build_data, build_denoiser
 from genrl.tasks.examples import real
-from genrl.tasks.teacher import load_teacher
+from genrl.tasks.teacher import TeacherCheckpoint, load_teacher
 from genrl.typing import Data, DataSpec
 
 PATHS = ("model", "values", "mask")
@@ -80,7 +80,10 @@ def open_model(
     Raises:
         ConfigurationError: if there is none, or it knows another schedule or other data.
     """
-    checkpoint = load_teacher(path).checkpoint
+    teacher = load_teacher(path)
+    if not isinstance(teacher, TeacherCheckpoint):
+        raise ConfigurationError(f"{path}: a weaker model is a run of genrl or its checkpoint")
+    checkpoint = teacher.checkpoint
     about = checkpoint["genrl"]
     if about["config"]["schedule"] != config["schedule"]:
         raise ConfigurationError(

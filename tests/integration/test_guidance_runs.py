@@ -196,7 +196,7 @@ def test_mistakes(
         (
             "guidance=autoguidance",
             "guidance.model=nowhere",
-        ): "no run folder or checkpoint nowhere",
+        ): "diffusers folder nowhere",
         ("sampl=heun",): "there is no option 'sampl'. Did you mean 'sampler'?",
     }.items():
         assert reason in mistake(capsys, *sample, *words)
