@@ -13,8 +13,9 @@ from genrl.evaluation.ladder import LadderEvaluation, Plan
 from genrl.evaluation.pictures import Pictures
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config, Drawers, build_feature
-from genrl.tasks.examples import real
 from genrl.tasks.guidance import guidance_sources
+
+MAX_REAL = 10_000
 
 
 def make_evaluation(

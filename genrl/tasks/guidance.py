@@ -23,10 +23,10 @@ from genrl.networks import networks
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config, build_data, build_denoiser
-from genrl.tasks.examples import real
 from genrl.tasks.teacher import TeacherCheckpoint, load_teacher
 from genrl.typing import Data, DataSpec
 
+MAX_EXAMPLES = 10_000  # that a classifier of noisy data learns from
 PATHS = ("model", "values", "mask")
 Say = Callable[[str], None]
 
@@ -202,13 +202,13 @@ class _ClassifierOfTheRun:
         about = f"{self.config['network']}, {self.config['schedule']}"
         network = _AtAnyNoise(self.classifier, schedule, about)
         data = build_data(self.config)
-        train = real(data.train())
+        train = data.train().evenly(MAX_EXAMPLES)
         held_out = data.held_out()
         fitted = FittedClassifier("noisy_classifier", network, self.recipe)
         self.say("preparing the classifier of noisy data for guidance=classifier")
         accuracy = fitted.fit(
             *train,
-            *(train if held_out is None else real(held_out)),
+            *(train if held_out is None else held_out.evenly(MAX_EXAMPLES)),
             self.folder.path / "features",
             device,
         )
