@@ -76,6 +76,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(tmp_path: Path) -> None:
         for name, value in weights.items():
             assert torch.equal(value, other[stage][name]), (stage, name)
     last = mine["last"]
+    assert int(last["average.count"]) == 6, "it begins again at each stage"
     gap = [
         (value - last[name.replace("average.module.", "denoiser.")]).abs().max()
         for name, value in last.items()
