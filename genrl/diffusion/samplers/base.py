@@ -10,7 +10,7 @@ import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from jaxtyping import Float, Float64
@@ -101,10 +101,12 @@ class Sampler(abc.ABC):
         ValueError: if ``steps < 1``.
 
     ``order`` is the order of convergence to the probability-flow ODE while the sampler adds no
-    noise, on a grid that `TimeGrid.refines`.
+    noise, on a grid that `TimeGrid.refines`. ``unproved`` is why `genrl verify` cannot prove the
+    sampler on closed forms; None where it can.
     """
 
     order: int = 1
+    unproved: ClassVar[str | None] = None
 
     def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid, *, steps: int = 64) -> None:
         if steps < 1:

@@ -45,6 +45,11 @@ class PredictorCorrectorSampler(Sampler):
         ValueError: if ``snr`` is not in (0, 1), or ``corrections`` or ``eta`` is negative.
     """
 
+    unproved = (
+        "its Langevin steps are sized by the norm of the score, made for data of many dimensions: "
+        "in the few of closed forms they add a bias that more steps do not take away"
+    )
+
     def __init__(
         self,
         schedule: NoiseSchedule,

@@ -9,6 +9,8 @@ from torch import Tensor
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.registry import Registry
 
+NOISE, DATA = -5.0, -2.5  # log-SNR below which there is noise alone, and above which shapes are set
+
 time_grids: Registry["TimeGrid"] = Registry("time_grid")
 
 
@@ -31,6 +33,17 @@ class TimeGrid(abc.ABC):
 
         `genrl verify` names the combination with this reason instead of measuring it.
         """
+        try:
+            times = self.times(64)
+        except ValueError:
+            return None
+        with torch.no_grad():
+            start, after = self.schedule.log_snr(times[:2]).tolist()
+        if start < NOISE < DATA < after:
+            return (
+                f"the first of 64 steps leaps from log-SNR {start:.1f} to {after:.1f}, over all "
+                "that decides what the data will be: take time_grid=log_snr"
+            )
         return None
 
     def refines(self) -> bool:

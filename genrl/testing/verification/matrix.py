@@ -1,11 +1,14 @@
 """The rows of everything that is registered, plugins included, in every combination.
 
 A sampler's row stands for all parameterizations: each has rows of its own in the batch, and the
-error is the largest of them. Components are built from their defaults.
+error is the largest of them. Components are built from their defaults. A grid that has the same
+times as one before it gets no rows of samplers.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
+
+import torch
 
 from genrl.diffusion.guidance.base import Guidance, guidances
 from genrl.diffusion.parameterizations.base import Parameterization, parameterizations
@@ -137,15 +140,28 @@ class _Matrix:
             yield row
             meanings += built
         grids: list[str] = []
+        kept: list[TimeGrid] = []
         for other in self.names(time_grids):
             found, row = self.part(
                 time_grids, other, check_time_grid, schedule, on=name, objection=TimeGrid.objection
             )
             yield row
-            grids += [other for _ in found]
+            # The same times by another name prove nothing more.
+            is_new = all(not _same(grid, known) for grid in found for known in kept)
+            grids += [other for _ in found if is_new]
+            kept += found if is_new else []
         oracle = Oracle(schedule, meanings)
         for other in self.names(samplers):
             yield from _sampler_rows(other, name, grids, oracle)
+
+
+def _same(first: TimeGrid, second: TimeGrid) -> bool:
+    """Whether two grids agree, for numbers of steps that both have."""
+    try:
+        pairs = [(first.times(steps), second.times(steps)) for steps in (7, 64)]
+    except ValueError:
+        return False
+    return all(torch.allclose(a, b, rtol=0, atol=1e-12) for a, b in pairs)
 
 
 def _sampler_rows(name: str, on: str, grids: list[str], oracle: Oracle) -> Iterator[Row]:
@@ -159,7 +175,7 @@ def _sampler_rows(name: str, on: str, grids: list[str], oracle: Oracle) -> Itera
         try:
             grid = time_grids.build(choice, oracle.schedule)
             sampler = samplers.build(name, oracle.schedule, grid)
-            reason = sampler.objection()
+            reason = sampler.unproved or sampler.objection()
         except Exception as error:
             yield not_buildable("sampler", subject, error)
             continue
