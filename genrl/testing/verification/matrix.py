@@ -175,7 +175,7 @@ def _sampler_rows(name: str, on: str, grids: list[str], oracle: Oracle) -> Itera
         try:
             grid = time_grids.build(choice, oracle.schedule)
             sampler = samplers.build(name, oracle.schedule, grid)
-            reason = sampler.unproved or sampler.objection()
+            reason = sampler.unproved or sampler.objection() or grid.objection()
         except Exception as error:
             yield not_buildable("sampler", subject, error)
             continue

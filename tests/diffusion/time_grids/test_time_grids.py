@@ -8,6 +8,7 @@ from genrl.diffusion.schedules import (
     CosineSchedule,
     EdmSchedule,
     FlowSchedule,
+    LaplaceSchedule,
     LinearSchedule,
     NoiseSchedule,
     VdmLinearSchedule,
@@ -184,3 +185,11 @@ def test_a_grid_of_few_steps_does_not_refine() -> None:
             return torch.tensor([1.0, 0.5, 0.0], dtype=torch.float64)
 
     assert not FixedTimeGrid(CosineSchedule()).refines()
+
+
+def test_a_first_step_over_everything_is_objected_to() -> None:
+    objection = UniformTimeGrid(LaplaceSchedule()).objection()
+    assert objection is not None
+    assert "leaps from log-SNR -8.0 to -1.7" in objection
+    assert LogSnrTimeGrid(LaplaceSchedule()).objection() is None
+    assert all(UniformTimeGrid(schedule).objection() is None for schedule in SCHEDULES.values())

@@ -184,7 +184,9 @@ def test_a_sampler_that_stops_early_is_found() -> None:
         check_sampler(sampler, evaluations=EVALUATIONS)
 
 
-@pytest.mark.parametrize("name", samplers.names())
+@pytest.mark.parametrize(
+    "name", [name for name in samplers.names() if samplers.get(name).unproved is None]
+)
 def test_every_sampler_is_proved_on_its_own_grid(name: str) -> None:
     check_sampler(build_sampler(name, CosineSchedule()), evaluations=EVALUATIONS)
 
