@@ -45,12 +45,13 @@ COMMANDS = {
     ),
     "resume": Command("RUN", "go on with an interrupted run", "genrl.commands:resume"),
     "sample": Command(
-        "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [out=] [guidance=] [sampler=]",
+        "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [guidance=] [sampler=] [grid=FILE]",
         "draw samples from any stage of a run, as a picture and an array",
         "genrl.commands:sample",
         "n: number of samples; steps: sampling steps (a distilled stage knows its own);\n"
         "w: guidance weight; stage: teacher, guided, 16 ... 1 (the last one by default);\n"
         "label: one class instead of all; seed: of the noise; out: file name without ending;\n"
+        "grid: a file of genrl optimize, of a grid or a sampler;\n"
         "guidance, sampler, time_grid, thresholding: others than the run's, with parameters:\n"
         "  genrl sample RUN stage=teacher w=3 guidance=cfg_interval guidance.low=-1\n"
         "  genrl sample RUN stage=teacher guidance=reconstruction guidance.values=photo.png "
@@ -66,10 +67,11 @@ COMMANDS = {
         "Imitate it with: genrl train +experiment=gail env=... demonstrations.path=FOLDER",
     ),
     "evaluate": Command(
-        "RUN [n=] [w=0,1,2,4] [stage=] [guidance=] [sampler=] [--likelihood [steps=] [ode_n=]]",
+        "RUN [n=] [w=0,1,2,4] [stage=] [guidance=] [grid=FILE] [--likelihood [steps=] [ode_n=]]",
         "measure every finished stage of a run again, or the likelihood of data",
         "genrl.commands:evaluate",
-        "n: number of samples; w: guidance weights, separated by commas; stage: only this one.\n"
+        "n: number of samples; w: guidance weights, separated by commas; stage: only this one;\n"
+        "grid: a file of genrl optimize, measured on the stage that it was found for.\n"
         "Rewrites the run's summary.json, pictures and report; with another guidance, sampler,\n"
         "time_grid or thresholding than the run's it only prints what it finds.\n"
         "--likelihood [steps=16,64,256] [ode_n=360] [ode_steps=32]:\n"
@@ -87,6 +89,17 @@ COMMANDS = {
         "  pipe = DiffusionPipeline.from_pretrained(FOLDER)\n"
         "  pipe(batch_size=2, class_labels=[3, 7], num_inference_steps=4).images\n"
         "genrl.json in the folder says which class_labels stand for which w.",
+    ),
+    "optimize": Command(
+        "RUN grid=dp|sampler=ggdm [steps=4,8,16,32] [stage=] [w=0] [num_samples=1000] [seed=0]",
+        "few-step sampling of a trained model made better without training it",
+        "genrl.commands:optimize",
+        "grid=dp: the time grid of the best variational bound, exactly, by a dynamic program over\n"
+        "[times=1000] network evaluations of [n=256] training examples;\n"
+        "sampler=ggdm: all coefficients of the sampler, by the gradient of a kernel distance\n"
+        "through it, [updates=100] of [batch_size=128] samples from DDIM's [eta=0.1] on.\n"
+        "Prints bound and Fréchet distance beside the uniform and Karras' grid; what was found is\n"
+        "in RUN/optimized: genrl sample RUN grid=RUN/optimized/dp_8.json",
     ),
     "report": Command(
         "RUN [RUN ...] [out=FILE]",

@@ -155,9 +155,20 @@ def evaluate(words: list[str]) -> None:
     from genrl.tasks.evaluate import evaluate as evaluate_task
 
     words = ["likelihood=true" if word == "--likelihood" else word for word in words]
-    usage = "genrl evaluate RUN [n= w= stage= guidance= sampler=] [--likelihood]"
+    usage = "genrl evaluate RUN [n= w= stage= guidance= sampler= grid=] [--likelihood]"
     paths, options = _split(words, EvaluateOptions, usage, SAMPLING_KINDS)
     print(evaluate_task(paths[0], options))
+
+
+def optimize(words: list[str]) -> None:
+    """Better few-step sampling of a trained model."""
+    from genrl.tasks.optimize import OptimizeOptions
+    from genrl.tasks.optimize import optimize as optimize_task
+
+    usage = "genrl optimize RUN grid=dp|sampler=ggdm [steps=4,8,16,32]"
+    paths, options = _split(words, OptimizeOptions, usage)
+    for path in optimize_task(paths[0], options, lambda text: print(text, flush=True)):
+        print(path)
 
 
 def report(words: list[str]) -> None:

@@ -1,8 +1,8 @@
 """The report: one HTML file that needs nothing else, the same bytes for the same runs.
 
 The page of agents is made in ``agents``. That of diffusion runs, in its order: what came out, in a
-sentence; pictures; quality against steps; every number; cost; nearest training examples; training;
-config; versions. Several runs are compared on the same page.
+sentence; pictures; quality against steps; every number; cost; likelihood; nearest training
+examples; training; config; versions. Several runs are compared on the same page.
 """
 
 from collections.abc import Sequence
@@ -58,6 +58,7 @@ def page(runs: Sequence[Run]) -> str:
             sections.quality,
             sections.summary,
             sections.cost,
+            sections.likelihood,
             sections.nearest,
             sections.training,
             sections.configs,

@@ -9,7 +9,7 @@ from genrl.report.charts import metric_charts, quality_charts
 from genrl.report.findings import main_weight
 from genrl.report.markup import Markup, element, folded, join
 from genrl.report.pictures import NONE_YET, ladder_pictures, nearest_pictures
-from genrl.report.reading import Documented, Run
+from genrl.report.reading import Documented, Run, as_number
 from genrl.report.tables import cost_table, nearest_table, plain_table, quality_table
 from genrl.report.words import weight
 
@@ -51,6 +51,30 @@ def cost(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
     w = main_weight(runs[0])
     at = "" if w is None else f" at {weight(w)}"
     return section(f"Cost per image{at}", cost_table(runs, labels))
+
+
+def likelihood(runs: Sequence[Run], labels: Sequence[str]) -> Markup:
+    """Bits per dimension, where they were measured."""
+    rows: list[list[str]] = []
+    for run, label in zip(runs, labels, strict=True):
+        found = run.summary.get("likelihood")
+        for row in found if isinstance(found, list) else []:
+            bits, error = (as_number(row.get(key)) for key in ("bits_per_dim", "standard_error"))
+            if bits is not None:
+                spread = "" if error is None else f" ± {error:.4f}"
+                name = f"{row.get('estimate')}, {row.get('split')}"
+                cells = [name, str(row.get("stage")), f"{bits:.4f}{spread}"]
+                rows.append([label, *cells] if len(runs) > 1 else cells)
+    if not rows:
+        return join("")
+    text = (
+        "How many bits each number of an example costs under the model: lower is better. A bound "
+        "is never below the truth; the ODE gives the density itself, estimated by one random probe "
+        "for each example. ± is a standard error over examples."
+    )
+    head = ["estimate", "stage", "bits per dimension"]
+    table = plain_table(["run", *head] if len(runs) > 1 else head, rows)
+    return section("Likelihood", element("p", text), table)
 
 
 def nearest(runs: Sequence[Run], labels: Sequence[str]) -> Markup:

@@ -15,6 +15,7 @@ from genrl.tasks.components import with_components
 from genrl.tasks.device import best_device
 from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.likelihood import evaluate_likelihood
+from genrl.tasks.optimized import chosen_file
 from genrl.tasks.sample import load_trained_stage
 from genrl.tasks.watch_agent import evaluate_agent
 
@@ -29,6 +30,7 @@ class EvaluateOptions:
     n: int | None = None
     w: list[float] | None = None
     stage: str | None = None
+    grid: str | None = None
     likelihood: bool = False
     steps: list[int] | None = None
     ode_n: int | None = None
@@ -70,6 +72,8 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
                 "likelihood is that of the model without guidance or sampler: leave out w= and "
                 "other components"
             )
+        if options.grid is not None:
+            raise ConfigurationError("likelihood needs no sampler: leave out grid=")
         return evaluate_likelihood(
             folder,
             stage=options.stage,
@@ -91,7 +95,7 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
     callback = callbacks.build(settings, RunContext(folder, config, make))
     if not isinstance(callback, ImageEvaluationCallback):
         raise ConfigurationError(f"the evaluation '{settings['name']}' belongs to training alone")
-    is_partial = bool(options.stage or options.w or config["teacher"])
+    is_partial = bool(options.stage or options.w or config["teacher"] or options.grid)
     if not options.components:
         _check_number(folder, callback.num_samples, is_partial=is_partial)
     plan = callback.plan
@@ -105,6 +109,18 @@ def evaluate(path: Path, options: EvaluateOptions) -> str:
         device=device,
         is_written=not options.components,
     )
+    optimized = chosen_file(options.grid, options.stage, options.components)
+    if optimized is not None:
+        trained = load_trained_stage(folder, optimized.stage, device, options.components)
+        trained.drawer.sampler = optimized.sampler(trained.drawer.sampler)
+        evaluation.make_drawer = lambda denoiser, is_guided: trained.drawer
+        evaluation.stage(
+            f"{optimized.stage}, {optimized.method}",
+            trained.drawer.denoiser,
+            num_steps=optimized.steps,
+            is_guided=False,
+        )
+        wanted = []
     for stage in wanted:
         trained = load_trained_stage(folder, stage, device, options.components)
         evaluation.stage(

@@ -21,6 +21,7 @@ from genrl.tasks.build import Drawers, build_denoiser
 from genrl.tasks.components import require_no_guidance, with_components
 from genrl.tasks.device import best_device
 from genrl.tasks.guidance import guidance_sources
+from genrl.tasks.optimized import chosen_file
 from genrl.tasks.watch_agent import film_agent
 from genrl.typing import DataSpec
 
@@ -36,6 +37,7 @@ class SampleOptions:
     label: int | None = None
     seed: int = 0
     out: str | None = None
+    grid: str | None = None
     device: str = "auto"
     batch_size: int = 250
     components: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -105,7 +107,11 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, ...]:
             )
         return (film_agent(folder, options.seed, options.out),)
     device = best_device(options.device)
-    trained = load_trained_stage(folder, options.stage, device, options.components)
+    optimized = chosen_file(options.grid, options.stage, options.components, options.steps)
+    stage = options.stage if optimized is None else optimized.stage
+    trained = load_trained_stage(folder, stage, device, options.components)
+    if optimized is not None:
+        trained.drawer.sampler = optimized.sampler(trained.drawer.sampler)
     steps = options.steps or trained.num_steps or trained.drawer.sampler.steps
     if steps < 1:
         raise ConfigurationError(f"steps must be at least 1, not {steps}")
@@ -125,7 +131,8 @@ def sample(path: Path, options: SampleOptions) -> tuple[Path, ...]:
         batch_size=options.batch_size,
         device=device,
     )
-    name = f"sample_{trained.name}_{steps}steps_w{options.w:g}_seed{options.seed}"
+    what = trained.name if optimized is None else f"{trained.name}_{optimized.method}"
+    name = f"sample_{what}_{steps}steps_w{options.w:g}_seed{options.seed}"
     chosen = [str(given["name"]) for given in options.components.values() if "name" in given]
     name = "_".join([name, *chosen])
     out = Path(options.out) if options.out else folder.samples / name

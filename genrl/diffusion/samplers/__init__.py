@@ -9,6 +9,7 @@ from genrl.diffusion.samplers.dpm_solver_pp_2m import DPMSolverPP2MSampler
 from genrl.diffusion.samplers.dpm_solver_pp_3m import DPMSolverPP3MSampler
 from genrl.diffusion.samplers.dpm_solver_pp_sde import DPMSolverPPSDESampler
 from genrl.diffusion.samplers.euler import EulerSampler
+from genrl.diffusion.samplers.ggdm import GgdmSampler
 from genrl.diffusion.samplers.heun import HeunSampler
 from genrl.diffusion.samplers.ipndm import IPNDMSampler
 from genrl.diffusion.samplers.lms import LMSSampler
@@ -27,6 +28,7 @@ __all__ = [
     "DPMSolverPPSDESampler",
     "Denoise",
     "EulerSampler",
+    "GgdmSampler",
     "HeunSampler",
     "IPNDMSampler",
     "LMSSampler",

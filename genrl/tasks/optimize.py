@@ -1,0 +1,324 @@
+"""``genrl optimize``: few-step sampling of a trained model made better, without training it.
+
+``grid=dp`` finds the time grid of the best variational bound, exactly (Watson et al. 2021).
+``sampler=ggdm`` learns all coefficients of the sampler by the gradient of a kernel distance between
+samples and data (Watson et al. 2022). Both are printed beside the uniform grid and Karras' grid.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from genrl.callbacks.likelihood_evaluation import splits_of
+from genrl.diffusion import (
+    Denoise,
+    Denoiser,
+    KarrasTimeGrid,
+    NoiseSchedule,
+    Sampler,
+    UniformTimeGrid,
+    bind,
+)
+from genrl.diffusion.building import build_sampler
+from genrl.diffusion.ggdm import GgdmCoefficients, ddim_coefficients, ggdm_sample
+from genrl.diffusion.grid_search import best_grids
+from genrl.diffusion.likelihood import GridTerms, grid_terms
+from genrl.evaluation.evaluator import Evaluator
+from genrl.evaluation.kernel_distance import kernel_distance
+from genrl.evaluation.ladder import Plan
+from genrl.evaluation.likelihood import Split
+from genrl.registry import ConfigurationError
+from genrl.run_folder import RunFolder
+from genrl.tasks.agent import is_agent
+from genrl.tasks.build import Config, build_data
+from genrl.tasks.device import best_device
+from genrl.tasks.evaluation import make_evaluation
+from genrl.tasks.optimized import Optimized
+from genrl.tasks.sample import TrainedStage, load_trained_stage
+from genrl.typing import Labels
+
+_LEAST_STD = 1e-12  # of a step, below which it counts as free of noise
+
+
+@dataclass
+class OptimizeOptions:
+    """What ``genrl optimize`` takes after the run.
+
+    ``n``, ``times`` belong to the bound, ``updates``, ``batch_size``, ``learning_rate`` and ``eta``
+    to ``sampler=ggdm``; ``w`` and ``num_samples`` to the samples that are compared.
+    """
+
+    grid: str | None = None
+    sampler: str | None = None
+    steps: list[int] = field(default_factory=lambda: [4, 8, 16, 32])
+    stage: str | None = None
+    n: int = 256
+    times: int = 1000
+    updates: int = 100
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    eta: float = 0.1
+    w: float = 0.0
+    num_samples: int = 1000
+    seed: int = 0
+    device: str = "auto"
+
+
+def optimize(path: Path, options: OptimizeOptions, say: Callable[[str], None]) -> list[Path]:
+    """Find grids or samplers, compare them, and write them into the run's folder.
+
+    Args:
+        path: of the run.
+        options: of the command.
+        say: tells a person what is going on.
+
+    Raises:
+        ConfigurationError: if the run or an option is not fit for it.
+    """
+    _check(options)
+    folder = RunFolder.open(path)
+    config = folder.config()
+    if is_agent(config):
+        raise ConfigurationError(f"{path} is an agent's run: samplers are those of diffusion runs")
+    device = best_device(options.device)
+    stage = options.stage or next(iter(folder.finished_stages()), None)
+    trained = load_trained_stage(folder, stage, device)
+    if trained.is_guided or trained.num_steps is not None:
+        raise ConfigurationError(
+            f"the stage '{trained.name}' is distilled for its own steps: give stage=teacher"
+        )
+    workbench = Workbench(folder, config, trained, options, device, say)
+    find = workbench.learned_sampler if options.sampler else workbench.best_grid
+    say(workbench.head())
+    written = []
+    for steps in options.steps:
+        found = find(steps)
+        for line in workbench.compare(found):
+            say(line)
+        written.append(found.write(folder))
+    return written
+
+
+class Workbench:
+    """What the search for each number of steps shares: the model, the data, the bound's terms.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        trained: the stage.
+        options: of the command.
+        device: to run on.
+        say: tells a person what is going on.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        config: Config,
+        trained: TrainedStage,
+        options: OptimizeOptions,
+        device: torch.device,
+        say: Callable[[str], None],
+    ) -> None:
+        self.trained, self.options, self.device, self.say = trained, options, device, say
+        denoiser = trained.drawer.denoiser
+        assert isinstance(denoiser, Denoiser)
+        self.denoiser = denoiser.requires_grad_(False)
+        self.own = trained.drawer.sampler
+        self.sampler_config = config["sampler"]
+        self.guidance, self.thresholding = trained.drawer.guidance, trained.drawer.thresholding
+        data = build_data(config)
+        self.num_levels = data.spec.num_levels
+        self.splits = splits_of(data, options.n, device)
+        self._terms: list[GridTerms] | None = None
+        plan = Plan((options.w,), 1, (), ())
+        self.evaluator: Evaluator = make_evaluation(
+            folder,
+            config,
+            data,
+            say,
+            plan,
+            num_samples=options.num_samples,
+            seed=options.seed,
+            batch_size=250,
+            device=device,
+        ).evaluator
+
+    @property
+    def schedule(self) -> NoiseSchedule:
+        """Of the model."""
+        return self.denoiser.schedule
+
+    def terms(self) -> list[GridTerms]:
+        """The bound at all times, on each split; the one pass over the network."""
+        if self._terms is None:
+            count = self.options.times
+            self.say(f"evaluating the network at {count} times for {self.options.n} examples each")
+            times = torch.arange(count, 0, -1, dtype=torch.float64) / count
+            self._terms = []
+            for split in self.splits:
+                std = self._terms[0].std if self._terms else None
+                self._terms.append(self._measure(split, times, std, share_noise=True))
+        return self._terms
+
+    def _measure(
+        self, split: Split, times: Tensor, std: Tensor | None, *, share_noise: bool
+    ) -> GridTerms:
+        return grid_terms(
+            self.denoiser,
+            split.x,
+            split.label,
+            self.schedule,
+            times,
+            num_levels=self.num_levels,
+            seed=self.options.seed,
+            std=std,
+            share_noise=share_noise,
+        )
+
+    def best_grid(self, steps: int) -> Optimized:
+        """By the dynamic program on training data."""
+        terms = self.terms()[0]
+        indices, _ = best_grids(terms.step_costs(), terms.decoder.mean(dim=1), [steps])[steps]
+        times = [*terms.times[indices].tolist(), 0.0]
+        return Optimized("grid", "dp", self.trained.name, steps, {"times": times})
+
+    def learned_sampler(self, steps: int) -> Optimized:
+        """By the gradient of the kernel distance through the sampler."""
+        options = self.options
+        times = UniformTimeGrid(self.schedule).times(steps)[:-1]
+        begin = ddim_coefficients(self.schedule, times, options.eta)
+        leaves = [v.clone().requires_grad_(True) for v in (begin.of_x, begin.of_z, begin.std)]
+        optimizer = torch.optim.Adam(leaves, lr=options.learning_rate, betas=(0.9, 0.99))
+        generator = torch.Generator().manual_seed(options.seed + 1)
+        train = self.evaluator.train
+        feature = self.evaluator.feature
+        spec = self.trained.spec
+        average = 0.0
+        for update in range(options.updates):
+            optimizer.param_groups[0]["lr"] = options.learning_rate * (1 - update / options.updates)
+            shape = (options.batch_size, *spec.shape)
+            noise, *draws = (
+                torch.randn(shape, generator=generator).to(self.device) for _ in range(steps)
+            )
+            label = None
+            if spec.num_classes:
+                label = (torch.arange(options.batch_size) % spec.num_classes).to(self.device)
+            x = ggdm_sample(
+                self._bound(label),
+                noise,
+                draws,
+                self.schedule,
+                GgdmCoefficients(*leaves),
+                rematerialize=True,
+            )
+            chosen = torch.randint(len(train), (options.batch_size,), generator=generator)
+            real = feature(train[chosen]).embedding.to(self.device)
+            loss = kernel_distance(feature.compute(x.float()).embedding, real.clone())
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+            average += (loss.item() - average) / min(update + 1, 20)
+            if (update + 1) % 50 == 0:
+                self.say(f"  {steps} steps, update {update + 1}: kernel distance {average:.4f}")
+        of_x, of_z, std = (leaf.detach() for leaf in leaves)
+        values = {
+            "of_x": of_x.tolist(),
+            "of_z": of_z.tril().tolist(),
+            "std": std.abs().tolist(),
+            "w": options.w,
+        }
+        return Optimized("sampler", "ggdm", self.trained.name, steps, values)
+
+    def _bound(self, label: Labels | None) -> Denoise:
+        w = self.options.w
+        if w == 0 or label is None:
+            return bind(self.denoiser, label, thresholding=self.thresholding)
+        return bind(self.denoiser, label, w, self.guidance, self.thresholding)
+
+    def head(self) -> str:
+        """Over the table that `compare` prints."""
+        names = "".join(f"  {split.name + ' bound':>16}" for split in self.splits)
+        unit = f"bits per dimension; samples at w = {self.options.w:g}"
+        return f"{unit}\n{'steps':>5}  {'':<8}{names}  {'Fréchet distance':>16}"
+
+    def compare(self, found: Optimized) -> Iterator[str]:
+        """A line for the uniform grid, Karras' grid and what was found."""
+        steps = found.steps
+        grids = {"uniform": UniformTimeGrid(self.schedule), "karras": KarrasTimeGrid(self.schedule)}
+        for name, grid in grids.items():
+            times = grid.times(steps)
+            sampler = build_sampler(self.sampler_config, self.schedule, {"name": name})
+            yield self._line(name, steps, self._bits(times[:-1], None), sampler)
+        if found.kind == "grid":
+            times = torch.tensor(found.values["times"], dtype=torch.float64)
+            coefficients = None
+        else:
+            coefficients = found.coefficients()
+            times, _ = coefficients.times(self.schedule)
+            times = torch.cat([times, times.new_zeros(1)])
+        bits = self._bits(times[:-1], coefficients)
+        sampler = found.sampler(build_sampler(self.sampler_config, self.schedule, "uniform"))
+        yield self._line(found.method, steps, bits, sampler)
+
+    def _bits(self, times: Tensor, coefficients: GgdmCoefficients | None) -> list[float]:
+        """The bound on each split in bits per dimension; steps without noise have none."""
+        found: list[float] = []
+        std: Tensor | None = None
+        for split in self.splits:
+            terms = self._measure(split, times, std, share_noise=False)
+            std = terms.std if std is None else std
+            if coefficients is None:
+                nats = terms.nats().mean().item()
+            else:
+                nats = _ggdm_nats(coefficients, terms)
+            found.append(nats / math.log(2))
+        return found
+
+    def _line(self, name: str, steps: int, bits: list[float], sampler: Sampler) -> str:
+        drawer = self.trained.drawer
+        drawer.sampler = sampler
+        samples, _ = self.evaluator.draw(drawer, steps, self.options.w)
+        drawer.sampler = self.own
+        cells = "".join(f"  {value:>16.4f}" for value in bits)
+        return f"{steps:>5}  {name:<8}{cells}  {self.evaluator.frechet(samples):>16.3f}"
+
+
+def _ggdm_nats(coefficients: GgdmCoefficients, terms: GridTerms) -> float:
+    """prior + Σ ½ (c_i / s_i)² ||x - x̂_i||² + decoder: both sides of a step differ in the mean.
+
+    Infinite where a step has no noise.
+    """
+    std = coefficients.std.abs().clamp(min=_LEAST_STD)
+    weight = 0.5 * (coefficients.of_x / std).square()
+    steps = (weight[:, None] * terms.error[:-1]).sum(dim=0)
+    return (terms.prior + steps + terms.decoder[-1]).mean().item()
+
+
+def _check(options: OptimizeOptions) -> None:
+    """Refuse options that make no search."""
+    if (options.grid is None) == (options.sampler is None):
+        raise ConfigurationError("say what to optimize: grid=dp or sampler=ggdm")
+    for name, value, only in (("grid", options.grid, "dp"), ("sampler", options.sampler, "ggdm")):
+        if value not in (None, only):
+            raise ConfigurationError(f"{name}={value} cannot be optimized: give {name}={only}")
+    for name, number, least in (
+        ("n", options.n, 2),
+        ("times", options.times, 2),
+        ("updates", options.updates, 1),
+        ("batch_size", options.batch_size, 2),
+        ("num_samples", options.num_samples, 8),
+        *(("steps", steps, 2) for steps in options.steps),
+    ):
+        if number < least:
+            raise ConfigurationError(f"{name} must be at least {least}, not {number}")
+    if options.grid and max(options.steps, default=0) > options.times:
+        raise ConfigurationError(
+            f"{max(options.steps)} steps need as many times to choose from: give times="
+        )
+    if not options.learning_rate > 0 or not 0 <= options.eta <= 1:
+        raise ConfigurationError("learning_rate must be positive, and eta in [0, 1]")
