@@ -17,7 +17,6 @@ OVERRIDES = [
     "training.updates=12",
     "training.batch_size=16",
     "callbacks.likelihood.num_examples=20",
-    "callback@evaluation=none",
     "checkpoint.every=5",
 ]
 

@@ -76,11 +76,11 @@ def test_a_learned_sampler(run: Path) -> None:
         sampler="ggdm", steps=[3], updates=3, batch_size=16, n=16, num_samples=16, device="cpu"
     )
     (path,) = optimize(run, options, lambda text: None)
-    found = read_optimized(path, "sampler")
+    found = read_optimized(path)
     assert found.coefficients().evaluations == 3
-    _, first = sample(run, SampleOptions(n=8, sampler=str(path), device="cpu"))
+    _, first = sample(run, SampleOptions(n=8, grid=str(path), device="cpu"))
     x = np.load(first)["x"]
-    _, again = sample(run, SampleOptions(n=8, sampler=str(path), device="cpu"))
+    _, again = sample(run, SampleOptions(n=8, grid=str(path), device="cpu"))
     assert np.array_equal(x, np.load(again)["x"])
     plain = optimize(
         run,
@@ -98,7 +98,7 @@ def test_a_learned_sampler(run: Path) -> None:
         lambda text: None,
     )
     _, ddim = sample(run, SampleOptions(n=8, steps=3, device="cpu"))
-    _, start = sample(run, SampleOptions(n=8, sampler=str(plain[0]), device="cpu"))
+    _, start = sample(run, SampleOptions(n=8, grid=str(plain[0]), device="cpu"))
     np.testing.assert_allclose(np.load(start)["x"], np.load(ddim)["x"], atol=1e-4)
     assert not np.allclose(x, np.load(ddim)["x"], atol=1e-3)
 
@@ -160,10 +160,9 @@ def test_mistakes_with_files(run: Path, tmp_path: Path) -> None:
         ({"grid": "nowhere.json"}, "there is no file of genrl optimize"),
         ({"grid": str(bad)}, "is no file of genrl optimize"),
         ({"grid": str(short)}, "does not hold 2 steps"),
-        ({"sampler": str(good)}, "holds a grid: give grid="),
         ({"grid": str(good), "steps": 3}, "leave out steps="),
         ({"grid": str(good), "stage": "4"}, "leave out stage="),
-        ({"grid": str(good), "sampler": str(good)}, "not both"),
+        ({"grid": str(good), "components": {"time_grid": {"name": "karras"}}}, "its own time_grid"),
     ):
         with pytest.raises(ConfigurationError, match=message):
             sample(run, SampleOptions(n=2, device="cpu", **given))  # type: ignore[arg-type]
