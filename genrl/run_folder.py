@@ -1,10 +1,13 @@
 """The folder of a run: what lies where, and how it is read and written."""
 
+import contextlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from genrl import checkpoints
 from genrl.config import read_yaml, versions
@@ -59,6 +62,30 @@ class RunFolder:
             hint = f" Did you mean {inside[-1]}?" if inside else ""
             raise ConfigurationError(f"{path} is no run folder: it has no config.yaml.{hint}")
         return cls(path)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps a second process from training this run; a process that dies lets go of it.
+
+        Raises:
+            ConfigurationError: if another process trains it, or nothing can be written here.
+        """
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise ConfigurationError(
+                f"{self.path} is being trained by another process: wait until it ends, or stop it"
+            ) from error
+        except OSError as error:
+            raise ConfigurationError(
+                f"{self.path} cannot be written ({error.strerror}): make it writable, or copy it "
+                "to where it is and go on there: genrl resume COPY"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def config(self) -> dict[str, Any]:
         """The config that the run was started with."""

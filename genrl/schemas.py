@@ -15,6 +15,7 @@ class Training:
     batch_size: int = 128
     warmup_updates: int = 50
     gradient_clip: float = 1.0
+    max_skipped: int = 10
     label_dropout: float = 0.1
     log_every: int = 50
 

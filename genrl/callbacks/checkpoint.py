@@ -86,5 +86,15 @@ class CheckpointCallback(StageCallback[StagedModule]):
 
     def on_update_end(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Write when it is time; a stage's last update is left to the start of the next one."""
-        if module.updates % self.every == 0 and module.position.step != 0 and not module.is_over:
+        if module.position.step == 0 or module.is_over:
+            return
+        if module.updates % self.every == 0 or _is_told_to_end(trainer):
             trainer.save_checkpoint(self.folder.last)
+
+
+def _is_told_to_end(trainer: Trainer) -> bool:
+    """Whether a process of the run was sent SIGTERM; Lightning ends training after this update."""
+    if trainer.world_size == 1:
+        return trainer.received_sigterm
+    # Writing is a joint act: either every process does it or none.
+    return trainer.strategy.reduce_boolean_decision(trainer.received_sigterm, all=False)

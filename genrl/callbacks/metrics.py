@@ -32,7 +32,7 @@ class MetricsCallback(StageCallback[StagedModule]):
     def __init__(self, path: Path, every: int) -> None:
         self.path, self.every = path, every
         self.sums: dict[str, Tensor] = {}
-        self.count = 0
+        self.counts: dict[str, int] = {}
         self.rows: list[Row] | None = None
         self.columns: list[str] = []
 
@@ -48,18 +48,24 @@ class MetricsCallback(StageCallback[StagedModule]):
             self.sums[name] = (
                 self.sums[name].to(value.device) + value if name in self.sums else value
             )
-        self.count += 1
+            self.counts[name] = self.counts.get(name, 0) + 1
         stage_over = module.position.step == 0 or module.is_over
         if module.updates % self.every == 0 or stage_over:
-            names = list(self.sums)
-            values = (torch.stack([self.sums[n].float() for n in names]) / self.count).tolist()
-            metrics = dict(zip(names, values, strict=True))
+            metrics = self._means()
             # An agent has optimizers of its own, and Lightning one without parameters.
             groups = trainer.optimizers[0].param_groups if trainer.optimizers else []
             if groups:
                 metrics["learning_rate"] = float(groups[0]["lr"])
             self.write(trainer, module.updates, stage.name, metrics)
-            self.sums, self.count = {}, 0
+            self.sums, self.counts = {}, {}
+
+    def _means(self) -> dict[str, float]:
+        """In one transfer from the device; a skipped update has no metrics and does not count."""
+        if not self.sums:
+            return {}
+        sums = torch.stack([total.float() for total in self.sums.values()])
+        means = (sums / torch.tensor(list(self.counts.values())).to(sums)).tolist()
+        return dict(zip(self.sums, means, strict=True))
 
     def write(self, trainer: Trainer, update: int, stage: str, metrics: dict[str, float]) -> None:
         """A row in the file and in every logger."""
@@ -88,11 +94,11 @@ class MetricsCallback(StageCallback[StagedModule]):
 
     def state_dict(self) -> dict[str, Any]:
         """The sums of the row that is not full yet."""
-        return {"sums": self.sums, "count": self.count}
+        return {"sums": self.sums, "counts": self.counts}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Inverse of `state_dict`."""
-        self.sums, self.count = dict(state_dict["sums"]), int(state_dict["count"])
+        self.sums, self.counts = dict(state_dict["sums"]), dict(state_dict["counts"])
 
 
 def read_rows(path: Path) -> list[Row]:

@@ -34,6 +34,9 @@ class DiffusionModule(StagedModule):
         seed: of the run.
         warmup_updates: over which the learning rate rises at the start of each stage.
         gradient_clip: largest norm of the gradient; 0 does not clip.
+        max_skipped: so many updates of the run may be left out because their loss or gradient is
+            NaN or infinite; one more, and training has diverged.
+        say: where messages go.
     """
 
     unit = "images"
@@ -48,6 +51,8 @@ class DiffusionModule(StagedModule):
         seed: int,
         warmup_updates: int = 0,
         gradient_clip: float = 0.0,
+        max_skipped: int = 0,
+        say: Callable[[str], None] = print,
     ) -> None:
         super().__init__(stages)
         self.denoiser = denoiser
@@ -64,6 +69,7 @@ class DiffusionModule(StagedModule):
         self.make_optimizer = make_optimizer
         self.seed = seed
         self.warmup_updates, self.gradient_clip = warmup_updates, gradient_clip
+        self.max_skipped, self.skipped, self.say = max_skipped, 0, say
 
     @property
     def objective(self) -> Objective:
@@ -81,7 +87,9 @@ class DiffusionModule(StagedModule):
         return {"data": {"shape": list(spec.shape), "num_classes": spec.num_classes}}
 
     def health(self) -> Tensor:
-        """NaN and infinity survive addition."""
+        """NaN and infinity survive addition; an update that was skipped did no harm."""
+        if not self.metrics:
+            return torch.zeros((), device=self.device)
         return self.metrics["loss"] + self.metrics["gradient_norm"]
 
     def units_done(self) -> int:
@@ -91,7 +99,7 @@ class DiffusionModule(StagedModule):
 
     def headline(self) -> str:
         """The loss."""
-        return f"loss {self.metrics['loss'].item():.4f}"
+        return f"loss {self.metrics['loss'].item():.4f}" if self.metrics else "update skipped"
 
     def learning_rate(self) -> float:
         """Linear warm-up, then linear decay to zero at the end of the stage."""
@@ -160,9 +168,28 @@ class DiffusionModule(StagedModule):
             self.average.follow(self.denoiser)
 
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
-        """Clip the gradient; the norm before clipping is a metric."""
+        """Clip the gradient, whose norm before that is a metric; drop one that is no number."""
         limit = self.gradient_clip or float("inf")
         self.metrics["gradient_norm"] = nn.utils.clip_grad_norm_(self.denoiser.parameters(), limit)
+        if self.skipped < self.max_skipped and not self.health().isfinite():
+            # Without gradients the optimizer changes neither weights nor moments.
+            optimizer.zero_grad(set_to_none=True)
+            self.metrics = {}
+            self.skipped += 1
+            self.say(
+                f"update {self.updates + 1} is skipped: its loss or gradient is NaN or infinite "
+                f"({self.skipped} of at most {self.max_skipped}: training.max_skipped)"
+            )
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """The skipped updates count on after a resume."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["genrl"]["skipped"] = self.skipped
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Inverse."""
+        super().on_load_checkpoint(checkpoint)
+        self.skipped = int(checkpoint["genrl"]["skipped"])
 
     def start_next_stage(self) -> None:
         """The student becomes the teacher; the optimizer and the objectives forget."""

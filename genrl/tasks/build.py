@@ -1,6 +1,6 @@
 """From a plain config to the objects that it describes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -128,16 +128,36 @@ def build_objectives(
 
 
 def build_module(
-    config: Config, spec: DataSpec, stages: list[Stage], sources: Sources | None = None
+    config: Config,
+    spec: DataSpec,
+    stages: list[Stage],
+    sources: Sources | None = None,
+    say: Callable[[str], None] = print,
 ) -> DiffusionModule:
-    """The LightningModule with fresh weights; ``sources`` opens what guidance names by a path."""
+    """The LightningModule with fresh weights.
+
+    Args:
+        config: of the run.
+        spec: of the data.
+        stages: of the run.
+        sources: opens what guidance names by a path.
+        say: where the module's messages go.
+
+    Raises:
+        ConfigurationError: if the data has no labels for guided stages, or a number is refused.
+    """
     if any(stage.is_guided for stage in stages) and not spec.num_classes:
         raise ConfigurationError(
             "guided distillation needs labelled data: a folder for each class; "
             "without labels give distill.use_guidance=false, or distill=none"
         )
     training = config["training"]
-    for key, least in (("batch_size", 1), ("log_every", 1), ("warmup_updates", 0)):
+    for key, least in (
+        ("batch_size", 1),
+        ("log_every", 1),
+        ("warmup_updates", 0),
+        ("max_skipped", 0),
+    ):
         if training[key] < least:
             raise ConfigurationError(
                 f"training.{key} must be at least {least}, not {training[key]}"
@@ -161,6 +181,8 @@ def build_module(
         seed=config["seed"],
         warmup_updates=training["warmup_updates"],
         gradient_clip=training["gradient_clip"],
+        max_skipped=training["max_skipped"],
+        say=say,
     )
 
 

@@ -1,5 +1,6 @@
 """One ``Trainer.fit`` with genrl's callbacks, checkpoints and messages, whatever is trained."""
 
+import contextlib
 import logging
 import warnings
 from collections.abc import Callable, Iterable
@@ -8,6 +9,7 @@ from typing import Any
 
 import torch
 from lightning import Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from genrl.callbacks import (
     MediaCallback,
@@ -29,6 +31,8 @@ from genrl.tasks.build import Config
 from genrl.tasks.device import accelerator
 
 log = logging.getLogger(__name__)
+
+TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 
 Followers = list[StageCallback[Any]]
 
@@ -125,16 +129,25 @@ def fit(
         before: called first, with the progress bar open.
 
     Raises:
+        ConfigurationError: if another process trains this run.
         KeyboardInterrupt: on Ctrl-C; it says how to go on.
+        SystemExit: with `TERMINATED` after SIGTERM; a checkpoint is written before.
     """
     # Numbers below 1e-38 are slow on a CPU and mean nothing here.
     torch.set_flush_denormal(True)
+    lock = folder.locked() if trainer.is_global_zero else contextlib.nullcontext()
     try:
-        before()
-        with warnings.catch_warnings():
+        with lock, warnings.catch_warnings():
             # Our loaders keep small sets in memory; Lightning would advise worker processes.
             warnings.filterwarnings("ignore", module="lightning")
+            before()
             trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
+    except SIGTERMException as error:
+        announcer(
+            f"terminated after update {module.updates}, which {folder.last} holds; "
+            f"go on with: genrl resume {folder.path}"
+        )
+        raise SystemExit(TERMINATED) from error
     except SystemExit as error:
         # Lightning turns Ctrl-C into an exit without a word.
         raise KeyboardInterrupt(

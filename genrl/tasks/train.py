@@ -47,11 +47,12 @@ def train(config: Config, path: Path) -> RunFolder:
         config = teacher.adapt(config)
     data = build_data(config)
     stages = build_stages(config, has_teacher=teacher is not None)
-    folder = RunFolder(path)
-    module = build_module(config, data.spec, stages, guidance_sources(config, data.spec, folder))
+    folder, say = RunFolder(path), Announcer()
+    sources = guidance_sources(config, data.spec, folder)
+    module = build_module(config, data.spec, stages, sources, say)
     if teacher is not None:
         teacher.load_into(module)
-    _fit(config, folder, data, module, teacher=teacher, is_new=True)
+    _fit(config, folder, data, module, say, teacher=teacher, is_new=True)
     return folder
 
 
@@ -67,13 +68,15 @@ def resume(path: Path) -> RunFolder:
         return resume_agent(folder, config, newest_checkpoint(folder))
     data = build_data(config)
     stages = build_stages(config, has_teacher=bool(config["teacher"]))
-    module = build_module(config, data.spec, stages, guidance_sources(config, data.spec, folder))
+    say = Announcer()
+    sources = guidance_sources(config, data.spec, folder)
+    module = build_module(config, data.spec, stages, sources, say)
     checkpoint = newest_checkpoint(folder)
     teacher = None
     if checkpoint is None and config["teacher"]:
         teacher = load_teacher(Path(config["teacher"]))
         teacher.load_into(module)
-    _fit(config, folder, data, module, teacher=teacher, checkpoint=checkpoint)
+    _fit(config, folder, data, module, say, teacher=teacher, checkpoint=checkpoint)
     return folder
 
 
@@ -108,12 +111,12 @@ def _fit(
     folder: RunFolder,
     data: DataSource,
     module: DiffusionModule,
+    say: Announcer,
     *,
     teacher: Teacher | None = None,
     checkpoint: Path | None = None,
     is_new: bool = False,
 ) -> None:
-    say = Announcer()
     context = RunContext(folder, config, partial(make_evaluation, folder, config, data, say))
     followers = build_followers(config, context, say, first=["ema"])
     trainer = build_trainer(

@@ -88,7 +88,7 @@ def test_a_row_that_is_not_full_is_carried_over(tmp_path: Path, module: Any) -> 
         update(callback, module, number, trainer(), loss=loss)
     state = {
         "sums": {name: value.clone() for name, value in callback.state_dict()["sums"].items()},
-        "count": callback.state_dict()["count"],
+        "counts": callback.state_dict()["counts"],
     }
     update(callback, module, 3, trainer(), loss=99.0)
     resumed = started(path, 2, module, every=4)
@@ -96,6 +96,15 @@ def test_a_row_that_is_not_full_is_carried_over(tmp_path: Path, module: Any) -> 
     for number, loss in enumerate((3.0, 6.0), start=3):
         update(resumed, module, number, trainer(), loss=loss)
     assert [(row["update"], row["loss"]) for row in read_rows(path)] == [("4", "3.0")]
+
+
+def test_a_skipped_update_does_not_count(tmp_path: Path, module: Any) -> None:
+    path = tmp_path / "metrics.csv"
+    callback = started(path, 0, module, every=3)
+    update(callback, module, 1, trainer(), loss=1.0)
+    update(callback, module, 2, trainer())
+    update(callback, module, 3, trainer(), loss=2.0)
+    assert [row["loss"] for row in read_rows(path)] == ["1.5"]
 
 
 def test_a_new_column_keeps_the_old_rows(tmp_path: Path, module: Any) -> None:

@@ -134,6 +134,53 @@ def test_a_gradient_that_is_no_number_stops_at_once(make_run: Any, make_stage: A
         run.fit()
 
 
+def test_an_update_that_is_no_number_is_left_out(make_run: Any, make_stage: Any) -> None:
+    run = make_run([make_stage("a", 4)], [[1.0, float("nan"), 1.0, 1.0]])
+    said: list[str] = []
+    run.module.max_skipped, run.module.say = 1, said.append
+    before = [p.detach().clone() for p in run.module.denoiser.parameters()]
+    diary = Diary()
+    run.fit(diary)
+    # Gradient one for every weight, at the learning rates of the updates that count.
+    travelled = 0.1 * (1 + 2 / 4 + 1 / 4)
+    for own, start in zip(run.module.denoiser.parameters(), before, strict=True):
+        torch.testing.assert_close(own, start - travelled, rtol=0, atol=1e-6)
+    assert ("update", "a", 2) in diary.events
+    assert said == [
+        "update 2 is skipped: its loss or gradient is NaN or infinite "
+        "(1 of at most 1: training.max_skipped)"
+    ]
+
+
+def test_moments_do_not_see_a_skipped_update(make_run: Any, make_stage: Any) -> None:
+    run = make_run(
+        [make_stage("a", 4)], [[1.0, float("inf"), 1.0, 1.0]], optimizer=torch.optim.Adam
+    )
+    run.module.max_skipped = 3
+    trainer = run.fit()
+    for state in trainer.optimizers[0].state.values():
+        assert state["step"] == 3
+        expected = torch.full_like(state["exp_avg"], 1 - 0.9**3)
+        torch.testing.assert_close(state["exp_avg"], expected)
+
+
+def test_too_many_skipped_updates_end_the_run(make_run: Any, make_stage: Any) -> None:
+    nan = float("nan")
+    run = make_run([make_stage("a", 3), make_stage("b", 2)], [[1.0, nan, 1.0], [1.0, nan]])
+    run.module.max_skipped = 1
+    with pytest.raises(DivergenceError, match="in the stage 'b', update 5;"):
+        run.fit()
+    assert run.module.skipped == 1
+
+
+def test_the_count_of_skipped_updates_is_saved(make_run: Any, make_stage: Any) -> None:
+    module, other = (make_run([make_stage("a", 3)], [[1.0] * 3]).module for _ in range(2))
+    module.skipped, content = 2, {}
+    module.on_save_checkpoint(content)
+    other.on_load_checkpoint(content)
+    assert other.skipped == 2
+
+
 def test_opposite_infinities_do_not_cancel(make_run: Any, make_stage: Any) -> None:
     """On an accelerator many updates are looked at through one sum."""
     module = make_run([make_stage("a", 30)], [[1.0] * 30]).module
