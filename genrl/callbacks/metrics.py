@@ -94,7 +94,7 @@ class MetricsCallback(StageCallback[StagedModule]):
 
     def state_dict(self) -> dict[str, Any]:
         """The sums of the row that is not full yet."""
-        return {"sums": self.sums, "counts": self.counts}
+        return {"sums": dict(self.sums), "counts": dict(self.counts)}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Inverse of `state_dict`."""

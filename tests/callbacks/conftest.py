@@ -25,6 +25,10 @@ class Scripted(Objective):
         self.metric = metric
         self.needs_teacher = needs_teacher
 
+    @property
+    def trainable(self) -> None:
+        """Nothing is learned beside the student."""
+
     def __call__(
         self, student: Any, teacher: Any, x: Tensor, label: Tensor | None, generator: Any
     ) -> Loss:
