@@ -11,19 +11,16 @@ Goals: PPO on Hopper-v5 >= 2x steps/s, PPO on CartPole-v1 >= 1.5x, SAC >= 1.5x u
 of the peer's loop over time, Lightning's share of an agent's run <= 3 %.
 """
 
-import argparse
-import json
 import statistics
-import sys
 import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from figures import Figure, main, turns
 from gymnasium import spaces
 from stable_baselines3 import PPO as PeerPPO
 from stable_baselines3 import SAC as PeerSAC
@@ -37,27 +34,6 @@ from genrl.tasks.agent import train_agent
 from genrl.tasks.build_agent import build_agent
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A comparison.
-
-    Args:
-        name: of the benchmark.
-        unit: of the two rates.
-        ours: median rate, per CPU second.
-        peer: the same of stable-baselines3; None where there is none.
-        ratio: ours / peer, or what ``unit`` says.
-        goal: for the ratio.
-    """
-
-    name: str
-    unit: str
-    ours: float
-    peer: float | None
-    ratio: float
-    goal: str
-
-
 def agent_of(*overrides: str) -> Agent:
     """Our agent of a config, as ``genrl train`` builds it."""
     config = compose([*overrides, "callback@evaluation=none"])
@@ -66,18 +42,6 @@ def agent_of(*overrides: str) -> Agent:
 
 def _no_expert(path: Path) -> object:
     raise AssertionError(f"no benchmark asks an expert: {path}")
-
-
-def turns(ours: Callable[[], int], peer: Callable[[], int], rounds: int) -> tuple[float, float]:
-    """Median rates per CPU second of two that take turns; each call returns what it got done."""
-    rates: tuple[list[float], list[float]] = ([], [])
-    for number in range(rounds + 1):
-        for side, work in enumerate((ours, peer)):
-            started = time.process_time()
-            done = work()
-            if number:  # the first round warms up
-                rates[side].append(done / (time.process_time() - started))
-    return statistics.median(rates[0]), statistics.median(rates[1])
 
 
 def ppo_hopper(rounds: int) -> Figure:
@@ -208,32 +172,5 @@ def _learner(model: PeerPPO | PeerSAC, steps: int) -> Callable[[], int]:
 BENCHMARKS = {f.__name__: f for f in (ppo_hopper, ppo_cartpole, sac, gae, lightning)}
 
 
-def main() -> None:
-    """Run the benchmarks named on the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"of: {', '.join(BENCHMARKS)}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    unknown = [name for name in arguments.names if name not in BENCHMARKS]
-    if unknown:
-        parser.error(f"no benchmark is called {unknown[0]}; there are {', '.join(BENCHMARKS)}")
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    figures = []
-    for name in arguments.names or BENCHMARKS:
-        figure = BENCHMARKS[name](arguments.rounds)
-        peer = "" if figure.peer is None else f"{figure.peer:12.2f}"
-        print(
-            f"{figure.name:14}{figure.ours:12.2f}{peer}   ratio {figure.ratio:6.3f}  "
-            f"goal {figure.goal:8} {figure.unit}",
-            flush=True,
-        )
-        figures.append(asdict(figure))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
-    sys.exit(0)
-
-
 if __name__ == "__main__":
-    main()
+    main(__doc__, BENCHMARKS)
