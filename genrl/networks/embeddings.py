@@ -10,6 +10,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from genrl.networks.precision import without_autocast
 from genrl.networks.timesteps import angle_step
 from genrl.typing import Batch, Condition
 
@@ -38,7 +39,7 @@ class SinusoidalEmbedding(nn.Module):
     def forward(self, scalar: Batch) -> Tensor:
         """Features of shape (batch, features), float32 or better."""
         dtype = torch.promote_types(scalar.dtype, torch.float32)
-        with torch.autocast(scalar.device.type, enabled=False):
+        with without_autocast(scalar):
             angles = scalar.to(dtype)[:, None] * self.frequencies.to(dtype)
             return torch.cat([angles.sin(), angles.cos()], dim=1)
 

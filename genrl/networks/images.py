@@ -40,3 +40,27 @@ def check_resolutions(spec: DataSpec, network: str, parameter: str, count: int) 
             f"images of {height}x{width} cannot be halved {count - 1} times; "
             f"give fewer {parameter} or a size that is a multiple of {divisor}"
         )
+
+
+def check_unet(
+    spec: DataSpec,
+    channels: int,
+    channel_multipliers: tuple[int, ...],
+    num_blocks: int,
+    head_channels: int,
+) -> None:
+    """What every U-Net with multiples of one number of channels asks.
+
+    Raises:
+        ValueError: if the numbers make no network of this data.
+    """
+    if not channel_multipliers or min(channels, *channel_multipliers) < 1:
+        raise ValueError(
+            "a U-Net needs at least one resolution and one channel at each, not "
+            f"channels={channels} with channel_multipliers={list(channel_multipliers)}"
+        )
+    if min(num_blocks, head_channels) < 1:
+        raise ValueError(
+            f"num_blocks and head_channels must be at least 1, not {num_blocks} and {head_channels}"
+        )
+    check_resolutions(spec, "a U-Net", "channel_multipliers", len(channel_multipliers))

@@ -15,7 +15,7 @@ from genrl.networks.base import Network, networks
 from genrl.networks.blocks import AttentionBlock, ResidualBlock, normalization, zeroed
 from genrl.networks.embeddings import ConditionEmbedding
 from genrl.networks.fourier import FourierFeatures
-from genrl.networks.images import check_resolutions
+from genrl.networks.images import check_unet
 from genrl.typing import Batch, Condition, Data, DataSpec, Labels
 
 
@@ -57,12 +57,7 @@ class UNet(Network):
         fourier_exponents: tuple[int, ...] = (),
     ) -> None:
         super().__init__(spec, num_outputs)
-        _check(spec, channels, channel_multipliers)
-        if min(num_blocks, head_channels) < 1:
-            raise ValueError(
-                "num_blocks and head_channels must be at least 1, "
-                f"not {num_blocks} and {head_channels}"
-            )
+        check_unet(spec, channels, channel_multipliers, num_blocks, head_channels)
         data_channels, size, _ = spec.shape
         features = embedding_multiplier * channels
         self.embedding = ConditionEmbedding(features, spec.num_classes, spec.condition_size)
@@ -140,12 +135,3 @@ def _pairs(
     for block, attention in zip(blocks, attentions, strict=True):
         assert isinstance(block, ResidualBlock)
         yield block, attention
-
-
-def _check(spec: DataSpec, channels: int, channel_multipliers: tuple[int, ...]) -> None:
-    if not channel_multipliers or min(channels, *channel_multipliers) < 1:
-        raise ValueError(
-            "a U-Net needs at least one resolution and one channel at each, not "
-            f"channels={channels} with channel_multipliers={list(channel_multipliers)}"
-        )
-    check_resolutions(spec, "a U-Net", "channel_multipliers", len(channel_multipliers))

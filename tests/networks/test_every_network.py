@@ -17,6 +17,8 @@ SMALL: dict[str, list[dict[str, Any]]] = {
         {"model": model, "channels": [8, 16], "head_channels": 8, "norm_groups": 4}
         for model in ("UNet2DModel", "UNet2DConditionModel")
     ],
+    "dit": [{"width": 16, "depth": 2, "num_heads": 2}],
+    "edm2_unet": [{"channels": 8, "head_channels": 8, "num_blocks": 1}],
     "mlp": [{"features": 16}],
     "unet": [{"channels": 8, "head_channels": 8, "num_blocks": 1}],
 }
@@ -36,8 +38,8 @@ def built(config: dict[str, Any], spec: DataSpec = IMAGES, num_outputs: int = 1)
 def trained(config: dict[str, Any], spec: DataSpec = IMAGES, num_outputs: int = 1) -> Network:
     """A network after a few updates towards a function of all of its inputs."""
     network = built(config, spec, num_outputs)
-    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    for _ in range(5):
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2)
+    for _ in range(6):
         z, log_snr, label, w, more = inputs(spec, 8)
         target = z.tanh() + (label / 3 + 0.2 * w + 0.2 * log_snr).view(-1, 1, 1, 1)
         target = target + sum(c.sum(1).view(-1, 1, 1, 1) for c in more)
@@ -112,9 +114,10 @@ def test_a_guidance_weight_changes_nothing_before_training(config: dict[str, Any
     """Meng et al. 2022: the guided student begins as the conditional teacher."""
     network = trained(config)
     fresh = built(config)
+    initial = fresh.state_dict()
     fresh.load_state_dict(
         {
-            name: fresh.get_parameter(name) if _is_of_guidance(name) else value
+            name: initial[name] if _is_of_guidance(name) else value
             for name, value in network.state_dict().items()
         }
     )
