@@ -225,8 +225,9 @@ class _Block(nn.Module):
 
     def _attention(self, qkv: Tensor) -> Tensor:
         """Attention by the cosine of queries and keys, between all pixels."""
-        height, width = qkv.shape[2:]
-        tokens = qkv.flatten(2).transpose(1, 2).unflatten(2, (3, self.num_heads, -1))
+        batch, _, height, width = qkv.shape
+        tokens = qkv.flatten(2).transpose(1, 2)
+        tokens = tokens.reshape(batch, height * width, 3, self.num_heads, -1)
         query, key, value = normalize(tokens, (4,)).permute(2, 0, 3, 1, 4)
         attended = scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-        return attended.transpose(1, 2).unflatten(2, (height, width))
+        return attended.transpose(1, 2).reshape(batch, -1, height, width)

@@ -22,7 +22,8 @@ def normalize(x: Tensor, dims: tuple[int, ...], eps: float = 1e-4) -> Tensor:
     """x / (ε + magnitude of x over the dimensions), the magnitude in float32."""
     norm = torch.linalg.vector_norm(x, dim=dims, keepdim=True, dtype=_wide(x))
     magnitude = norm * math.sqrt(norm.numel() / x.numel())
-    return x / (magnitude + eps).to(x.dtype)
+    normalized: Tensor = x / (magnitude + eps).to(x.dtype)
+    return normalized
 
 
 def _wide(x: Tensor) -> torch.dtype:

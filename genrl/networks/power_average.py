@@ -71,7 +71,8 @@ def inner_products(a: Sequence[Profile], b: Sequence[Profile]) -> Array:
     last = np.maximum(step_a, step_b)
     exponent = np.where(step_a < step_b, gamma_b, gamma_a)
     ratio = (np.minimum(step_a, step_b) / last) ** exponent
-    return (gamma_a + 1) * (gamma_b + 1) * ratio / ((gamma_a + gamma_b + 1) * last)
+    product = (gamma_a + 1) * (gamma_b + 1) * ratio / ((gamma_a + gamma_b + 1) * last)
+    return np.asarray(product, dtype=np.float64)
 
 
 def coefficients(stored: Sequence[Profile], wanted: Profile) -> Float64[np.ndarray, " stored"]:
@@ -93,4 +94,4 @@ def profile_error(stored: Sequence[Profile], wanted: Profile) -> float:
     own = float(inner_products([wanted], [wanted])[0, 0])
     cross = float(c @ inner_products(stored, [wanted])[:, 0])
     square = float(c @ inner_products(stored, stored) @ c) - 2 * cross + own
-    return max(0.0, square / own) ** 0.5
+    return float(max(0.0, square / own) ** 0.5)
