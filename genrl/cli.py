@@ -101,6 +101,15 @@ COMMANDS = {
         "Prints bound and Fréchet distance beside the uniform and Karras' grid; what was found is\n"
         "in RUN/optimized: genrl sample RUN grid=RUN/optimized/dp_8.json",
     ),
+    "ema": Command(
+        "RUN [sigma_rel=0.1] [stage=]",
+        "make the average of any width of a stage's weights after training",
+        "genrl.commands:ema",
+        "sigma_rel: width as a part of the stage, 0 to 0.288, several separated by commas;\n"
+        "stage: whose weights (the last one by default). Needs a run that was trained with\n"
+        "  genrl train ... +callback@callbacks.posthoc_ema=posthoc_ema\n"
+        "The average is a stage of its own: genrl sample RUN stage=teacher_ema0.1.",
+    ),
     "report": Command(
         "RUN [RUN ...] [out=FILE]",
         "write the HTML page of a run, or one that compares several",

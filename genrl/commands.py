@@ -117,6 +117,16 @@ def sample(words: list[str]) -> None:
         print(path)
 
 
+def ema(words: list[str]) -> None:
+    """Make averages after training."""
+    from genrl.tasks.ema import EmaOptions
+    from genrl.tasks.ema import ema as ema_task
+
+    paths, options = _split(words, EmaOptions, "genrl ema RUN [sigma_rel=] [stage=]")
+    for line in ema_task(paths[0], options):
+        print(line)
+
+
 def collect(words: list[str]) -> None:
     """Record demonstrations."""
     from genrl.tasks.collect import CollectOptions

@@ -95,11 +95,22 @@ class RunFolder:
         """Where the student of a stage is kept."""
         return self.checkpoints / f"{stage}.ckpt"
 
+    def snapshot(self, stage: str, step: int) -> Path:
+        """Where the averages of a stage at one of its steps are kept."""
+        return self.path / "averages" / stage / f"{step:08d}.ckpt"
+
+    def snapshots(self, stage: str) -> list[Path]:
+        """The stored averages of a stage, first to last."""
+        return sorted((self.path / "averages" / stage).glob("*.ckpt"))
+
     def finished_stages(self) -> list[str]:
-        """Stages whose students are there, in the order in which they were finished."""
+        """Stages whose students are there, in the order in which they were finished.
+
+        An average that was made of a stage (``genrl ema``) comes right after it.
+        """
         paths = set(self.checkpoints.glob("*.ckpt")) - {self.last, self.previous}
         order = {path: checkpoints.load(path)["genrl"]["updates"] for path in paths}
-        return [path.stem for path in sorted(paths, key=order.__getitem__)]
+        return [path.stem for path in sorted(paths, key=lambda path: (order[path], path.stem))]
 
     def load_stage(self, stage: str | None) -> dict[str, Any]:
         """The checkpoint of a stage, or of the last finished one.
@@ -112,7 +123,9 @@ class RunFolder:
             raise ConfigurationError(
                 f"no stage of {self.path} is finished yet: genrl resume {self.path}"
             )
-        stage = finished[-1] if stage is None else stage
+        if stage is None:
+            loaded = (checkpoints.load(self.stage_checkpoint(name)) for name in reversed(finished))
+            return next(found for found in loaded if "sigma_rel" not in found["genrl"])
         if stage not in finished:
             raise ConfigurationError(
                 f"{self.path} has no finished stage '{stage}'.{suggest(stage, finished)} "

@@ -10,6 +10,7 @@ from genrl.callbacks.media import MediaCallback
 from genrl.callbacks.metrics import MetricsCallback
 from genrl.callbacks.none import NoCallback
 from genrl.callbacks.policy_evaluation import PolicyEvaluationCallback
+from genrl.callbacks.posthoc_ema import PosthocEMACallback
 from genrl.callbacks.progress import ProgressCallback
 from genrl.callbacks.stages import StagesCallback
 
@@ -22,6 +23,7 @@ __all__ = [
     "MetricsCallback",
     "NoCallback",
     "PolicyEvaluationCallback",
+    "PosthocEMACallback",
     "ProgressCallback",
     "RunContext",
     "SafeCheckpointIO",

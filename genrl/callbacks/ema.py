@@ -39,7 +39,7 @@ class EMACallback(StageCallback[DiffusionModule]):
         if not stage.use_ema:
             self.averages = {}
         elif not self.averages or module.position.step == 0:
-            self.averages = {decay: _weights(module) for decay in self.decays}
+            self.averages = {decay: float_weights(module) for decay in self.decays}
         else:
             self.averages = {
                 decay: {name: value.to(module.device) for name, value in average.items()}
@@ -51,7 +51,7 @@ class EMACallback(StageCallback[DiffusionModule]):
         """One step of every average."""
         if not self.averages:
             return
-        weights = _weights(module, copy=False)
+        weights = float_weights(module, copy=False)
         count = module.updates - sum(s.updates for s in module.stages[: module.stages.index(stage)])
         for decay, average in self.averages.items():
             rate = 1 - min(decay, (1 + count) / (10 + count))
@@ -71,7 +71,7 @@ class EMACallback(StageCallback[DiffusionModule]):
         self.averages = {float(decay): dict(average) for decay, average in state_dict.items()}
 
 
-def _weights(module: DiffusionModule, copy: bool = True) -> dict[str, Tensor]:
-    """The student's parameters in float32."""
+def float_weights(module: DiffusionModule, copy: bool = True) -> dict[str, Tensor]:
+    """The student's parameters in float32, as copies or as they are."""
     weights = {name: p.detach().float() for name, p in module.denoiser.named_parameters()}
     return {name: value.clone() for name, value in weights.items()} if copy else weights
