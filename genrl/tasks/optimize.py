@@ -41,6 +41,7 @@ from genrl.tasks.optimized import Optimized
 from genrl.tasks.sample import TrainedStage, load_trained_stage
 from genrl.typing import Labels
 
+_MOST_REAL = 5000
 _LEAST_STD = 1e-12  # of a step, below which it counts as free of noise
 
 
@@ -195,8 +196,9 @@ class Workbench:
         leaves = [v.clone().requires_grad_(True) for v in (begin.of_x, begin.of_z, begin.std)]
         optimizer = torch.optim.Adam(leaves, lr=options.learning_rate, betas=(0.9, 0.99))
         generator = torch.Generator().manual_seed(options.seed + 1)
-        train = self.evaluator.train
         feature = self.evaluator.feature
+        # All of the data on its side of the distance: only the samples' side is noisy.
+        real = self.evaluator.train_features[:_MOST_REAL].clone().to(self.device)
         spec = self.trained.spec
         average = 0.0
         for update in range(options.updates):
@@ -216,9 +218,7 @@ class Workbench:
                 GgdmCoefficients(*leaves),
                 rematerialize=True,
             )
-            chosen = torch.randint(len(train), (options.batch_size,), generator=generator)
-            real = feature(train[chosen]).embedding.to(self.device)
-            loss = kernel_distance(feature.compute(x.float()).embedding, real.clone())
+            loss = kernel_distance(feature.compute(x.float()).embedding, real)
             optimizer.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
