@@ -1,7 +1,7 @@
 """Returns that agents reach with the settings that ship: minutes for each, so all are slow.
 
 Scores are interquartile means over three seeds of the mean of ten episodes with the policy's mode.
-Hopper takes hours and is a study instead: ``python tools/bench/returns.py``.
+Hopper takes hours: ``python tools/bench/returns.py`` and ``tools/bench/imitation_hopper.py``.
 """
 
 import json
