@@ -22,7 +22,7 @@ from figures import MISSED
 
 FOLDER = Path(__file__).parent
 CANNOT = 2
-PARTS = {"__main__", "figures"}
+PARTS = {"__main__", "figures", "finished"}
 
 
 def described() -> dict[str, tuple[str, bool]]:
