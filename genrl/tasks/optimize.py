@@ -209,7 +209,9 @@ class Workbench:
             )
             label = None
             if spec.num_classes:
-                label = (torch.arange(options.batch_size) % spec.num_classes).to(self.device)
+                # Independent labels: with as many of each class the estimate would be biased.
+                drawn = torch.randint(spec.num_classes, shape[:1], generator=generator)
+                label = drawn.to(self.device)
             x = ggdm_sample(
                 self._bound(label),
                 noise,
