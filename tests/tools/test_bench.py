@@ -90,5 +90,5 @@ def test_it_lists_what_lies_there() -> None:
     end = run(BENCH, "--list")
     assert end.returncode == 0
     for path in BENCH.glob("*.py"):
-        assert (path.stem in end.stdout) == (path.stem not in ("__main__", "figures"))
+        assert (path.stem in end.stdout) == (path.stem not in ("__main__", "figures", "finished"))
     assert "Reinforcement learning against stable-baselines3" in end.stdout
