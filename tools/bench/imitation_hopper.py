@@ -21,7 +21,7 @@ limit on scaled rewards, SMILING's seed 2 not to its end:
     dac         1       602     1177     2738     3023     3018
     dac         2       270      754     1142     2549     2952
     smiling     1       630     2421     1406     3191     3201
-    smiling     2       373     1008     3204
+    smiling     2       373     1008     3204     2877
     bc          1      2780     2516     2611     2350     2288
 """
 
