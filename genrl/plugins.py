@@ -21,7 +21,6 @@ CORE_PACKAGES = (
     "genrl.envs",
     "genrl.data",
     "genrl.evaluation",
-    "genrl.modules",
     "genrl.callbacks",
 )
 ENTRY_POINTS = "genrl.plugins"

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from genrl import checkpoints
-from genrl.callbacks import SafeCheckpointIO
+from genrl.callbacks.checkpoint_io import SafeCheckpointIO
 from genrl.checkpoints import DamagedCheckpointError
 from genrl.registry import ConfigurationError
 

@@ -1,19 +1,26 @@
-"""The contract of a callback that follows the stages of a run."""
+"""The contract of a callback that follows the stages of a run.
+
+Lightning is imported by the modules that run it, not by the callbacks that can be chosen: importing
+it takes longer than listing every component.
+"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
-
-from lightning import Trainer
-from lightning.pytorch import Callback
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from genrl.diffusion import Stage
 from genrl.evaluation.ladder import LadderEvaluation
-from genrl.modules import StagedModule
 from genrl.registry import Registry
 from genrl.run_folder import RunFolder
 
-M = TypeVar("M", bound=StagedModule)
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules import StagedModule
+
+M = TypeVar("M", bound="StagedModule")
 
 callbacks: Registry["StageCallback[Any]"] = Registry("callback")
 
@@ -36,11 +43,20 @@ class RunContext:
     expert_returns: Sequence[float] | None = None
 
 
-class StageCallback(Callback, Generic[M]):
-    """A Lightning callback with three more hooks, which `StagesCallback` calls in order.
+class StageCallback(Generic[M]):
+    """Three hooks, which `StagesCallback` calls in order, and a state that checkpoints keep."""
 
-    Stateless ones need no more; the others keep their state in Lightning's ``state_dict``.
-    """
+    @property
+    def state_key(self) -> str:
+        """Of the state in a checkpoint; another one where a run has two of a class."""
+        return type(self).__qualname__
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a resumed run needs; nothing where there is no state."""
+        return {}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of `state_dict`; called where that was not empty."""
 
     def on_update_end(self, trainer: Trainer, module: M, stage: Stage) -> None:
         """After an update of the stage; ``module.updates`` counts it."""
@@ -50,3 +66,9 @@ class StageCallback(Callback, Generic[M]):
 
     def on_stage_start(self, trainer: Trainer, module: M, stage: Stage) -> None:
         """Before the first update of the stage, and where a resumed run goes on."""
+
+
+def followers_of(trainer: Trainer) -> list[StageCallback[Any]]:
+    """All that follow the stages of a trainer's run."""
+    listed = trainer.callbacks  # type: ignore[attr-defined]
+    return [follower for callback in listed for follower in getattr(callback, "followers", [])]

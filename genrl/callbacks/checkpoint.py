@@ -1,46 +1,22 @@
 """Checkpoints of a run: ``last.ckpt`` to go on from, ``<stage>.ckpt`` to sample from."""
 
-import os
-import shutil
-from pathlib import Path
-from typing import Any
+from __future__ import annotations
 
-from lightning import Trainer
-from lightning.pytorch.plugins.io import TorchCheckpointIO
+from typing import TYPE_CHECKING, Any
 
 from genrl import checkpoints
-from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.callbacks.base import RunContext, StageCallback, callbacks, followers_of
 from genrl.callbacks.ema import EMACallback
 from genrl.diffusion import Stage
-from genrl.modules import StagedModule
 
+if TYPE_CHECKING:
+    from lightning import Trainer
 
-class SafeCheckpointIO(TorchCheckpointIO):
-    """Lightning's checkpoints, written whole and read with ``weights_only=True``."""
-
-    def save_checkpoint(
-        self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None
-    ) -> None:
-        """Write, keeping the last file as the one before it."""
-        path = Path(path)
-        new = path.with_name("next.ckpt")
-        checkpoints.save(new, checkpoint)
-        if path.exists():
-            before = path.with_name("previous.ckpt")
-            before.unlink(missing_ok=True)
-            try:
-                os.link(path, before)
-            except OSError:  # a file system without hard links
-                shutil.copy2(path, before)
-        os.replace(new, path)
-
-    def load_checkpoint(self, path: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """Read and check."""
-        return checkpoints.load(Path(path))
+    from genrl.modules import StagedModule
 
 
 @callbacks.register("checkpoint")
-class CheckpointCallback(StageCallback[StagedModule]):
+class CheckpointCallback(StageCallback["StagedModule"]):
     """Writes ``last.ckpt`` every so many updates, and the student of each finished stage.
 
     Args:
@@ -57,7 +33,7 @@ class CheckpointCallback(StageCallback[StagedModule]):
     def on_stage_end(self, trainer: Trainer, module: StagedModule, stage: Stage) -> None:
         """Write the finished student."""
         averages: dict[str, Any] = {}
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        for callback in followers_of(trainer):
             if isinstance(callback, EMACallback):
                 averages = callback.state_dict()
         if trainer.is_global_zero:

@@ -5,19 +5,24 @@
 Kept in float32 whatever the training precision, several horizons at once, restarted at each stage.
 """
 
-from typing import Any
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning import Trainer
 from torch import Tensor
 
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.diffusion import Stage
-from genrl.modules import DiffusionModule
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules import DiffusionModule
 
 
 @callbacks.register("ema")
-class EMACallback(StageCallback[DiffusionModule]):
+class EMACallback(StageCallback["DiffusionModule"]):
     """Moving averages of the weights; the first one becomes the student where a stage asks.
 
     Args:

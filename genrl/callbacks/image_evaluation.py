@@ -1,15 +1,21 @@
 """Evaluates every stage at its end, and draws a preview every so many updates."""
 
-from lightning import Trainer
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.diffusion import Stage
 from genrl.evaluation.ladder import LadderEvaluation, Plan
-from genrl.modules import DiffusionModule
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules import DiffusionModule
 
 
 @callbacks.register("image_evaluation")
-class ImageEvaluationCallback(StageCallback[DiffusionModule]):
+class ImageEvaluationCallback(StageCallback["DiffusionModule"]):
     """Fréchet distance, precision, recall, accuracy and pictures of each stage, on the same seeds.
 
     Args:

@@ -1,18 +1,25 @@
 """Measures the likelihood of data at the end of a stage that can tell it."""
 
-import torch
-from lightning import Trainer
+from __future__ import annotations
 
-from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from typing import TYPE_CHECKING
+
+import torch
+
+from genrl.callbacks.base import RunContext, StageCallback, callbacks, followers_of
 from genrl.callbacks.progress import ProgressCallback
 from genrl.data import DataSource, data_sources
 from genrl.diffusion import Stage
 from genrl.evaluation.likelihood import LikelihoodEvaluation, LikelihoodRow, Split, store
-from genrl.modules import DiffusionModule
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules import DiffusionModule
 
 
 @callbacks.register("likelihood_evaluation")
-class LikelihoodEvaluationCallback(StageCallback[DiffusionModule]):
+class LikelihoodEvaluationCallback(StageCallback["DiffusionModule"]):
     """Bits per dimension of training and held-out data by the continuous-time bound.
 
     Args:
@@ -45,7 +52,7 @@ class LikelihoodEvaluationCallback(StageCallback[DiffusionModule]):
         )
         rows = list(evaluation.continuous())
         store(self.context.folder, rows)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        for callback in followers_of(trainer):
             if isinstance(callback, ProgressCallback):
                 callback.say(_line(stage.name, rows))
 

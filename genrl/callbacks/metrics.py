@@ -4,24 +4,29 @@ A row every so many updates holds means over those updates. The file is a functi
 config: it holds no times, and a resumed run cuts off what was written after its checkpoint.
 """
 
+from __future__ import annotations
+
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning import Trainer
 from torch import Tensor
 
 from genrl.callbacks.base import StageCallback
 from genrl.diffusion import Stage
 from genrl.files import write_text
-from genrl.modules import StagedModule
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules import StagedModule
 
 Row = dict[str, str | float | int]
 
 
-class MetricsCallback(StageCallback[StagedModule]):
+class MetricsCallback(StageCallback["StagedModule"]):
     """Writes means of the training metrics.
 
     Args:

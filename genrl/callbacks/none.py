@@ -1,11 +1,12 @@
 """No callback, to switch one of the defaults off: ``callback@evaluation=none``."""
 
+from typing import Any
+
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
-from genrl.modules import StagedModule
 
 
 @callbacks.register("none")
-class NoCallback(StageCallback[StagedModule]):
+class NoCallback(StageCallback[Any]):
     """Does nothing.
 
     Args:

@@ -4,16 +4,17 @@
 of the run's config: a resumed run cuts off what was written after its checkpoint and goes on.
 """
 
+from __future__ import annotations
+
 import contextlib
 import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from gymnasium.vector import VectorEnv
-from lightning import Trainer
 from torch import nn
 
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
@@ -23,8 +24,12 @@ from genrl.evaluation.policies import PolicyScores, evaluate_policy
 from genrl.evaluation.statistics import Summary, within_run
 from genrl.evaluation.video import record_episode, write_video
 from genrl.files import write_text
-from genrl.modules.agent import AgentModule
 from genrl.registry import ConfigurationError
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules.agent import AgentModule
 
 Line = dict[str, Any]
 
@@ -32,7 +37,7 @@ _EVALUATIONS = 10  # on the way, where the config does not say how often
 
 
 @callbacks.register("policy_evaluation")
-class PolicyEvaluationCallback(StageCallback[AgentModule]):
+class PolicyEvaluationCallback(StageCallback["AgentModule"]):
     """Returns of whole episodes in separate, seeded environments; a video of the final policy.
 
     The policy is evaluated before its first update, whenever ``every`` more steps are done, and

@@ -1,10 +1,11 @@
 """What a person sees while a run works: stage, loss, speed and time left."""
 
+from __future__ import annotations
+
 import sys
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from lightning import Trainer
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,7 +18,11 @@ from rich.progress import (
 
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.diffusion import Stage
-from genrl.modules import StagedModule
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules import StagedModule
 
 
 class _Mark(NamedTuple):
@@ -29,7 +34,7 @@ class _Mark(NamedTuple):
 
 
 @callbacks.register("progress")
-class ProgressCallback(StageCallback[StagedModule]):
+class ProgressCallback(StageCallback["StagedModule"]):
     """A bar for each stage on a terminal, a line now and then elsewhere.
 
     Args:

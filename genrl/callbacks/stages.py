@@ -29,6 +29,18 @@ class StagesCallback(Callback):
         self.check_every = check_every
         self._suspect: torch.Tensor | None = None
 
+    def state_dict(self) -> dict[str, Any]:
+        """The states of the followers that have one."""
+        states = {follower.state_key: follower.state_dict() for follower in self.followers}
+        assert len(states) == len(self.followers), "two followers have the same state_key"
+        return {key: state for key, state in states.items() if state}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Inverse of `state_dict`."""
+        for follower in self.followers:
+            if follower.state_key in state_dict:
+                follower.load_state_dict(state_dict[follower.state_key])
+
     def on_train_start(self, trainer: Trainer, pl_module: StagedModule) -> None:  # type: ignore[override]
         for follower in self.followers:
             follower.on_stage_start(trainer, pl_module, pl_module.stage)

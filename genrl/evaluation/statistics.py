@@ -24,11 +24,11 @@ Wilson 1927, Probable Inference, the Law of Succession, and Statistical Inferenc
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
 
 from genrl.registry import ConfigurationError
 
@@ -65,6 +65,8 @@ class Summary:
 
 def interquartile_mean(scores: Scores) -> Scores:
     """Over the last axis."""
+    from scipy import stats  # takes longer to import than to list every component
+
     mean: Scores = np.asarray(stats.trim_mean(scores, 0.25, axis=-1))
     return mean
 
@@ -175,7 +177,7 @@ def wilson_interval(successes: int, trials: int, confidence: float = 0.95) -> In
     """
     if trials < 1 or not 0 <= successes <= trials:
         raise ValueError(f"{successes} successes in {trials} trials make no rate")
-    z = float(stats.norm.ppf((1 + confidence) / 2))
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
     rate, weight = successes / trials, z**2 / trials
     middle = (rate + weight / 2) / (1 + weight)
     half = math.sqrt(weight * (rate * (1 - rate) + weight / 4)) / (1 + weight)

@@ -12,16 +12,16 @@ from lightning import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from genrl.callbacks import (
-    MediaCallback,
     MetricsCallback,
     ProgressCallback,
     RunContext,
-    SafeCheckpointIO,
     StageCallback,
-    StagesCallback,
-    build_loggers,
     callbacks,
 )
+from genrl.callbacks.checkpoint_io import SafeCheckpointIO
+from genrl.callbacks.loggers import build_loggers
+from genrl.callbacks.media import MediaCallback
+from genrl.callbacks.stages import StagesCallback
 from genrl.config import instantiate
 from genrl.modules import StagedModule
 from genrl.registry import ConfigurationError
@@ -94,7 +94,7 @@ def build_trainer(
         settings,
         **lengths,
         logger=loggers or False,
-        callbacks=[StagesCallback(followers, str(folder.last)), *followers],
+        callbacks=[StagesCallback(followers, str(folder.last))],
         plugins=[SafeCheckpointIO()],
         enable_checkpointing=False,
         enable_progress_bar=False,

@@ -9,7 +9,8 @@ import torch
 from lightning import Trainer
 from torch import Tensor
 
-from genrl.callbacks import StageCallback, StagesCallback
+from genrl.callbacks import StageCallback
+from genrl.callbacks.stages import StagesCallback
 from genrl.data import TensorSet, TrainLoader
 from genrl.diffusion import CosineSchedule, Denoiser, Loss, Objective, Stage, VParameterization
 from genrl.modules import DiffusionModule
@@ -78,7 +79,7 @@ class Run:
             max_steps=self.module.total_updates,
             max_epochs=-1,
             logger=False,
-            callbacks=[StagesCallback(list(followers), last), *followers],
+            callbacks=[StagesCallback(list(followers), last)],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from lightning.pytorch.loggers import CSVLogger
 
-from genrl.callbacks import build_loggers
+from genrl.callbacks.loggers import build_loggers
 from genrl.registry import ConfigurationError
 
 CSV = {"_target_": "lightning.pytorch.loggers.CSVLogger", "name": "csv", "version": ""}

@@ -7,7 +7,8 @@ import pytest
 import torch
 from lightning import Trainer
 
-from genrl.callbacks import StageCallback, StagesCallback
+from genrl.callbacks import StageCallback
+from genrl.callbacks.stages import StagesCallback
 from genrl.diffusion import Stage
 from genrl.modules import DiffusionModule, DivergenceError
 
