@@ -9,6 +9,7 @@ from lightning.pytorch import Callback
 
 from genrl.callbacks.base import StageCallback
 from genrl.modules import DivergenceError, StagedModule
+from genrl.registry import ConfigurationError
 
 
 class StagesCallback(Callback):
@@ -24,6 +25,14 @@ class StagesCallback(Callback):
     def __init__(
         self, followers: list[StageCallback[Any]], last_checkpoint: str, check_every: int = 20
     ) -> None:
+        stateless = StageCallback.state_dict
+        keys = [f.state_key for f in followers if type(f).state_dict is not stateless]
+        twice = next((key for key in keys if keys.count(key) > 1), None)
+        if twice is not None:
+            raise ConfigurationError(
+                f"two callbacks keep their state under '{twice}': give one of their classes "
+                "another state_key, or take one of them"
+            )
         self.followers = followers
         self.last_checkpoint = last_checkpoint
         self.check_every = check_every
@@ -32,7 +41,6 @@ class StagesCallback(Callback):
     def state_dict(self) -> dict[str, Any]:
         """The states of the followers that have one."""
         states = {follower.state_key: follower.state_dict() for follower in self.followers}
-        assert len(states) == len(self.followers), "two followers have the same state_key"
         return {key: state for key, state in states.items() if state}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

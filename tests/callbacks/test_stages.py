@@ -75,6 +75,38 @@ def test_followers_are_called_in_their_order(make_run: Any, make_stage: Any) -> 
     assert order == ["first", "second"]
 
 
+class Stateful(StageCallback):
+    """Has a state; an empty one is none."""
+
+    def __init__(self, state: dict[str, Any], key: str) -> None:
+        self.state, self.key = state, key
+
+    @property
+    def state_key(self) -> str:
+        return self.key
+
+    def state_dict(self) -> dict[str, Any]:
+        return self.state
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.state = state_dict
+
+
+def test_states_of_followers_go_through_a_checkpoint() -> None:
+    stored = StagesCallback([Stateful({"n": 1}, "a"), Stateful({}, "b"), Diary()], "").state_dict()
+    assert stored == {"a": {"n": 1}}
+    first, second, other = Stateful({}, "b"), Stateful({}, "a"), Stateful({"n": 7}, "c")
+    StagesCallback([first, second, other], "").load_state_dict(stored)
+    assert (first.state, second.state, other.state) == ({}, {"n": 1}, {"n": 7})
+
+
+def test_two_followers_with_one_key_are_refused() -> None:
+    followers = [Stateful({}, "a"), Stateful({}, "a")]
+    with pytest.raises(ValueError, match="'a'"):
+        StagesCallback(followers, "")
+    StagesCallback([Diary(), Diary()], "")  # without a state there may be two
+
+
 def test_learning_rate_falls_to_zero_in_each_stage(make_run: Any, make_stage: Any) -> None:
     run = make_run([make_stage("a", 4, 0.8), make_stage("b", 2, 0.1)], [[1.0] * 4, [1.0] * 2])
     run.module.warmup_updates = 2
