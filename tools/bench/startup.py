@@ -1,21 +1,20 @@
 """How long each command takes before it does anything: fresh processes, wall clock and CPU.
 
-    python tools/bench/startup.py                 help, list, show, train --cfg job
-    python tools/bench/startup.py --run RUN       also the report of a finished run, written aside
-    python tools/bench/startup.py --json FILE     also write the figures
+    python tools/bench/startup.py             help, list, show, train --cfg job, report
+    python tools/bench/startup.py list        one of them
+    python tools/bench/startup.py --json FILE also write the figures
 
 Goal: ``genrl list`` < 3 s. The least of the rounds counts: others on the machine only add to it.
 """
 
-import argparse
-import json
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from collections.abc import Callable
+
+from figures import Figure, main
 
 COMMANDS = {
     "help": ["--help"],
@@ -23,27 +22,14 @@ COMMANDS = {
     "show": ["show", "sampler.ddim"],
     "config": ["train", "+experiment=cfg_distill", "--cfg", "job"],
 }
-GOALS = {"list": 3.0}
+GOALS = {"list": "<= 3"}
+RUN = [
+    "train", "data=gaussian_mixture", "network=mlp_small", "training.updates=2", "device=cpu",
+    "callback@evaluation=none",
+]  # fmt: skip
 
 
-@dataclass(frozen=True)
-class StartUp:
-    """A command's start.
-
-    Args:
-        name: of the benchmark.
-        seconds: on the wall, the least of the rounds.
-        cpu_seconds: of the process, the least of the rounds.
-        goal: most seconds; None where there is none.
-    """
-
-    name: str
-    seconds: float
-    cpu_seconds: float
-    goal: float | None
-
-
-def measure(name: str, words: list[str], rounds: int) -> StartUp:
+def start(name: str, words: list[str], rounds: int) -> Figure:
     """Run a command in fresh processes.
 
     Raises:
@@ -53,38 +39,33 @@ def measure(name: str, words: list[str], rounds: int) -> StartUp:
     for _ in range(rounds):
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         started = time.perf_counter()
-        command = [sys.executable, "-m", "genrl", *words]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        genrl(words)
         walls.append(time.perf_counter() - started)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
         cpus.append(after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime)
-    return StartUp(name, min(walls), min(cpus), GOALS.get(name))
+    unit, note = "s; the ratio is that too", f"{min(cpus):.2f} CPU-s: genrl {' '.join(words[:2])}"
+    return Figure(name, unit, min(walls), None, min(walls), GOALS.get(name, ""), note)
 
 
-def main() -> None:
-    """Measure every command."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--run", type=Path, help="a finished run, for the report")
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    commands = dict(COMMANDS)
-    found = []
+def genrl(words: list[str]) -> None:
+    """A command in a process of its own."""
+    command = [sys.executable, "-m", "genrl", *words]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def report(rounds: int) -> Figure:
+    """The page of a small run."""
     with tempfile.TemporaryDirectory() as folder:
-        if arguments.run is not None:
-            commands["report"] = ["report", str(arguments.run), f"out={folder}/report.html"]
-        for name, words in commands.items():
-            start = measure(name, words, arguments.rounds)
-            goal = "" if start.goal is None else f"   goal < {start.goal:.0f} s"
-            print(
-                f"{name:8}{start.seconds:7.2f} s{start.cpu_seconds:7.2f} CPU-s{goal}   "
-                f"genrl {' '.join(words)}",
-                flush=True,
-            )
-            found.append(asdict(start))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(found, indent=1) + "\n")
+        genrl([*RUN, f"hydra.run.dir={folder}/run"])
+        return start("report", ["report", f"{folder}/run", f"out={folder}/page.html"], rounds)
 
+
+def benchmark(name: str) -> Callable[[int], Figure]:
+    """One of `COMMANDS`."""
+    return lambda rounds: start(name, COMMANDS[name], rounds)
+
+
+BENCHMARKS = {**{name: benchmark(name) for name in COMMANDS}, "report": report}
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, BENCHMARKS, rounds=3)
