@@ -21,8 +21,6 @@ from genrl.typing import DataSpec
 class Scripted(Objective):
     """The loss is a given number for each update; its gradient is one for every weight."""
 
-    trainable = None
-
     def __init__(self, values: Sequence[float], metric: str | None, needs_teacher: bool) -> None:
         self.values = iter(values)
         self.metric = metric
