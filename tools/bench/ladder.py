@@ -91,7 +91,7 @@ def update_costs(setting: Setting, kinds: Sequence[str], rounds: int, warmup: in
     The ratio is the median of each round's own ratio.
     """
     device = setting.batch.x.device
-    updates = {kind: _update(setting, kind) for kind in (PLAIN, *kinds)}
+    updates = {kind: training_update(setting, kind) for kind in (PLAIN, *kinds)}
     milliseconds: dict[str, list[float]] = {kind: [] for kind in updates}
     for turn in range(-warmup, rounds):
         for kind, update in updates.items():
@@ -136,7 +136,7 @@ def _bytes(tensors: Iterable[torch.Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
-def _update(setting: Setting, kind: str) -> Callable[[], None]:
+def training_update(setting: Setting, kind: str) -> Callable[[], None]:
     # The last stage of a kind: the first progressive one may learn from more teacher steps.
     module, batch = setting.module, setting.batch
     kinds = [stage.objective["name"] for stage in module.stages]
