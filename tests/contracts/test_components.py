@@ -15,7 +15,7 @@ from genrl.callbacks import RunContext
 from genrl.diffusion import CosineSchedule, Denoiser, Parts, UniformTimeGrid
 from genrl.diffusion.building import build_denoiser
 from genrl.diffusion.guidance import Guidance, Sources
-from genrl.diffusion.schedules import NoiseSchedule
+from genrl.diffusion.schedules import NoiseSchedule, schedules
 from genrl.diffusion.time_grids import TimeGrid
 from genrl.diffusion.time_samplers.base import TimeSampler
 from genrl.diffusion.weightings import VlbWeighting
@@ -32,6 +32,7 @@ from genrl.rl.critics import critics
 from genrl.rl.policies import policies
 from genrl.rl.spec import EnvSpec
 from genrl.run_folder import RunFolder
+from genrl.testing.verification import as_text, rows_of_matrix
 from genrl.typing import DataSpec
 
 ALL = [
@@ -224,3 +225,18 @@ def test_unknown_parameters_are_refused(
 ) -> None:
     with pytest.raises(ConfigurationError, match=f"{kind} '{name}' has no parameter 'nonsense'"):
         registries()[kind].build({"name": name, "nonsense": 1})
+
+
+@pytest.mark.parametrize("name", schedules.names())
+def test_every_schedule_keeps_its_promises(name: str) -> None:
+    others: dict[str, list[str]] = {kind: [] for kind in registries()}
+    (row,) = rows_of_matrix({**others, "schedule": [name]})
+    assert row.verdict == "green", row.reason
+
+
+def test_every_part_of_diffusion_keeps_its_promises() -> None:
+    """Samplers, which take longer, are proved in the tests of `genrl.testing`."""
+    rows = list(rows_of_matrix({"schedule": ["cosine"], "sampler": []}))
+    assert not [row for row in rows if row.verdict == "red"], as_text(rows)
+    assert len({row.kind for row in rows}) == 7
+    assert len(rows) > 35

@@ -1,4 +1,4 @@
-"""Every choice of ``conf`` composes, and every agent that it names can be built."""
+"""Every choice of ``conf`` composes, and what it names can be built: agents, diffusion stacks."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from omegaconf import OmegaConf
 
 from genrl.config import compose
+from genrl.diffusion.schedules import schedules
+from genrl.evaluation.features import features
 from genrl.imitation.losses import SupervisedLoss, imitation_losses
 from genrl.registry import registries
 from genrl.rl.agent import Actor
 from genrl.rl.algorithms import algorithms
 from genrl.rl.policies import policies
+from genrl.tasks.build import build_denoiser, build_objectives, build_sampler, build_stages
 from genrl.tasks.build_agent import BuiltAgent, build_actor, build_agent, build_environment
+from genrl.typing import DataSpec
 
 CONF = Path(__file__).parents[2] / "conf"
 CONTINUOUS = "inverted_pendulum"
+IMAGES = DataSpec((3, 64, 64), 10)
 
 
 def chosen(group: str) -> list[str]:
@@ -38,6 +44,7 @@ def of_agents(experiment: str) -> bool:
 
 
 AGENTS = [name for name in chosen("experiment") if of_agents(name)]
+DIFFUSION = [name for name in chosen("experiment") if not of_agents(name)]
 GROUPS = sorted(path.name for path in CONF.iterdir() if path.is_dir() and path.name != "hydra")
 VARIANTS = [
     (group, name)
@@ -115,6 +122,38 @@ def test_every_variant_composes(group: str, name: str) -> None:
         assert at(config, path) == value or "${" in str(value)
     if group in registries():
         assert config["name"] in registries()[group].names()
+
+
+def build_diffusion(*overrides: str) -> dict[str, Any]:
+    """Everything of a run but its data and its trainer; weights take no memory."""
+    config = compose([*overrides])
+    with torch.device("meta"):
+        denoiser = build_denoiser(config, IMAGES)
+    assert sum(parameter.numel() for parameter in denoiser.parameters()) > 1000
+    schedule = schedules.build(config["schedule"])
+    stages = build_stages(config, has_teacher=False)
+    assert len(build_objectives(config, stages, schedule, IMAGES)) == len(stages) > 0
+    for key in ("sampler", "student_sampler"):
+        assert build_sampler(config, schedule, key).schedule is schedule
+    return config
+
+
+@pytest.mark.parametrize("experiment", DIFFUSION)
+def test_every_experiment_of_diffusion_builds(experiment: str) -> None:
+    assert build_diffusion(f"+experiment={experiment}")["name"] == experiment
+
+
+@pytest.mark.parametrize(
+    ("group", "name"), [one for one in VARIANTS if one[0] in ("distill", "network")]
+)
+def test_every_variant_of_a_network_or_a_ladder_builds(group: str, name: str) -> None:
+    build_diffusion("+experiment=cfg_distill", f"{group}={name}")
+
+
+@pytest.mark.parametrize("name", chosen("feature"))
+def test_every_variant_of_a_feature_builds(name: str) -> None:
+    config = compose(["+experiment=cfg_distill", f"feature={name}"])["feature"]
+    assert type(features.build(config, IMAGES)) is features.get(config["name"])
 
 
 def leaves(values: dict[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -101,12 +101,12 @@ class Sampler(abc.ABC):
         ValueError: if ``steps < 1``.
 
     ``order`` is the order of convergence to the probability-flow ODE while the sampler adds no
-    noise, on a grid that `TimeGrid.refines`. ``unproved`` is why `genrl verify` cannot prove the
-    sampler on closed forms; None where it can.
+    noise, on a grid that `TimeGrid.refines`. ``of_consistency`` is whether it samples a consistency
+    model, whose x is the end of the flow and not the mean of the data.
     """
 
     order: int = 1
-    unproved: ClassVar[str | None] = None
+    of_consistency: ClassVar[bool] = False
 
     def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid, *, steps: int = 64) -> None:
         if steps < 1:

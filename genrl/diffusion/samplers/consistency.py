@@ -18,10 +18,7 @@ class ConsistencySampler(Sampler):
         steps: number of grid intervals.
     """
 
-    unproved = (
-        "it samples a consistency model, which predicts the end of the flow and not the mean of x: "
-        "take a student of distill=consistency"
-    )
+    of_consistency = True
 
     def __init__(self, schedule: NoiseSchedule, time_grid: TimeGrid, *, steps: int = 4) -> None:
         super().__init__(schedule, time_grid, steps=steps)

@@ -35,6 +35,9 @@ from genrl.typing import Data
 class PredictorCorrectorSampler(Sampler):
     """Steps of the reverse-time SDE, each followed by Langevin steps.
 
+    For data of many entries: the norms of D entries scatter, and each step's size with them, which
+    leaves a standard deviation that is too large by about 2/D, however many steps there are.
+
     Args:
         snr: r, size of a Langevin step, in (0, 1); 0.16 is the paper's on images.
         corrections: Langevin steps after each predictor step; each is an evaluation.
@@ -44,11 +47,6 @@ class PredictorCorrectorSampler(Sampler):
     Raises:
         ValueError: if ``snr`` is not in (0, 1), or ``corrections`` or ``eta`` is negative.
     """
-
-    unproved = (
-        "its Langevin steps are sized by the norm of the score, made for data of many dimensions: "
-        "in the few of closed forms they add a bias that more steps do not take away"
-    )
 
     def __init__(
         self,

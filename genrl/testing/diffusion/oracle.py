@@ -15,6 +15,7 @@ from genrl.diffusion.analytic import GaussianMixtureDenoiser
 from genrl.diffusion.parameterizations.base import Parameterization
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
+from genrl.testing.diffusion.remembered import RememberedSchedule
 from genrl.typing import Batch, Data
 
 F64 = torch.float64
@@ -52,53 +53,55 @@ class Oracle:
 
     Args:
         schedule: of the noise.
-        parameterizations: each gets rows of its own, and what it makes of an ideal network's output
-            is what the sampler sees; none gives the exact predictions themselves.
+        parameterizations: what `converted` goes through.
     """
 
     def __init__(
         self, schedule: NoiseSchedule, parameterizations: Sequence[Parameterization] = ()
     ) -> None:
         self.schedule, self.parameterizations = schedule, list(parameterizations)
+        self.remembered = RememberedSchedule(schedule)
         weights, means, stds = zip((1.0, MEAN, STD), *MIXTURE, strict=True)
         self.means = torch.tensor(means, dtype=F64)[:, None]
         self.stds = torch.tensor(stds, dtype=F64)
         self.weights = torch.tensor(weights, dtype=F64)
-        self.model = GaussianMixtureDenoiser(
-            LogSnrTime(schedule), self.means, self.stds, self.weights, torch.tensor([0, 1, 1])
+        labels = torch.tensor([0, 1, 1])
+        self.model, self._timed = (
+            GaussianMixtureDenoiser(meaning, self.means, self.stds, self.weights, labels)
+            for meaning in (LogSnrTime(schedule), self.remembered)
         )
-        repeats = max(len(self.parameterizations), 1)
-        self.noise = NOISE.repeat(2 * repeats)[:, None]
-        self.label = torch.tensor([0, 1]).repeat_interleave(len(NOISE)).repeat(repeats)
+        self.noise = NOISE.repeat(2)[:, None]
+        self.label = torch.tensor([0, 1]).repeat_interleave(len(NOISE))
         self._known: dict[tuple[float, float], Tensor] = {}
 
     def denoise(self, z: Data, t: Batch) -> Prediction:
-        """What a perfectly trained network of each parameterization predicts for its rows."""
-        level = self.schedule.level_like(t, z)
-        exact = self.model(z, level.log_snr.reshape(-1), self.label)
-        if not self.parameterizations:
-            return exact
-        size = len(z) // len(self.parameterizations)
-        x, eps = torch.empty_like(z), torch.empty_like(z)
-        for index, parameterization in enumerate(self.parameterizations):
-            rows = slice(index * size, (index + 1) * size)
-            part = NoiseLevel(level.log_snr[rows], level.alpha[rows], level.sigma[rows])
-            found = through(
-                parameterization, Prediction(exact.x[rows], exact.eps[rows], part), z[rows]
-            )
-            x[rows], eps[rows] = found.x, found.eps
-        return Prediction(x, eps, level)
+        """The exact prediction; ``z`` is one block of rows, those of `noise`, or several."""
+        return self._timed(z, t, self.label.repeat(len(z) // len(self.label)))
+
+    def converted(self, z: Data, t: Batch) -> Prediction:
+        """What a perfectly trained network predicts: a block of rows for each parameterization.
+
+        The first block holds the exact predictions themselves.
+        """
+        exact = self.denoise(z, t)
+        size = len(self.noise)
+        blocks = zip(*(torch.split(data, size) for data in (exact.x, exact.eps, z)), strict=True)
+        (x, eps, _), *others = blocks
+        found = [Prediction(x, eps, exact.level)]
+        for parameterization, (x, eps, noisy) in zip(self.parameterizations, others, strict=True):
+            found.append(through(parameterization, Prediction(x, eps, exact.level), noisy))
+        return Prediction(
+            torch.cat([one.x for one in found]), torch.cat([one.eps for one in found]), exact.level
+        )
 
     def solution(self, start: Tensor, stop: Tensor) -> Data:
         """The exact prediction at time ``stop`` for the noise that began at time ``start``."""
         key = (start.item(), stop.item())
         if key not in self._known:
-            size = 2 * len(NOISE)
             begin, end = self.schedule.level(start.to(F64)), self.schedule.level(stop.to(F64))
-            z = self._flow(begin.sigma * self.noise[:size], begin, end)
-            exact = self.model(z, end.log_snr.expand(size), self.label[:size])
-            self._known[key] = exact.x
-        return self._known[key].repeat(max(len(self.parameterizations), 1), 1)
+            z = self._flow(begin.sigma * self.noise, begin, end)
+            self._known[key] = self.model(z, end.log_snr.expand(len(z)), self.label).x
+        return self._known[key]
 
     def _flow(self, z: Data, begin: NoiseLevel, end: NoiseLevel) -> Data:
         """Equal quantiles at both levels, by bisection between far ends of all parts."""

@@ -9,15 +9,16 @@ from torch import Tensor
 
 from genrl.diffusion.parameterizations.base import Parameterization
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import Sampler
-from genrl.testing.diffusion.figures import Figures, rate, require
+from genrl.diffusion.samplers.base import Denoise, Sampler
+from genrl.testing.diffusion.figures import Figures, rate, require, require_small
 from genrl.testing.diffusion.marginals import marginal_errors
 from genrl.testing.diffusion.oracle import STD, Oracle
 from genrl.typing import Batch, Data
 
 EVALUATIONS = (5, 10, 20, 40, 80, 160)
 # Where the last pair is not good enough yet, steps are doubled so often.
-FURTHER = 2
+FURTHER = 3
+CONVERTED = 20  # evaluations of the run through each parameterization
 BIAS = 0.02  # of a stochastic sampler in the limit, in standard deviations of the data
 SLACK = {1: 0.2, 2: 0.3}  # of a measured order; 0.5 above
 
@@ -40,22 +41,27 @@ def check_sampler(
     jump from the last evaluation to the data costs more than the steps do, at the last evaluation.
     It may need more steps to show, so that steps are doubled further before it is called low.
 
+    All of this with exact predictions; a network that is perfect in terms of a parameterization
+    must lead to the same samples. The same noise from the generator must, too.
+
     Args:
         sampler: on its schedule and time grid.
-        parameterizations: whose conversions a perfect network goes through; none for no conversion.
+        parameterizations: of the networks.
         evaluations: of the network, at most, rising; the last two measure the order.
-        oracle: of the sampler's schedule and these parameterizations, where one is kept.
+        oracle: of the sampler's schedule and the parameterizations, where one is kept.
 
     Returns:
         ``error@N`` for N evaluations: the largest error of the end point, or for a stochastic
         sampler the larger one of mean and standard deviation in units of the latter. Then
         ``order`` and ``nominal_order``; or ``mean_error`` and ``std_error`` of the last run and
-        ``limit_error``, what extrapolation to infinitely many steps leaves of them.
+        ``limit_error``, what extrapolation to infinitely many steps leaves of them. With
+        parameterizations, ``conversion_error``: how far theirs are from exact predictions' samples.
 
     Raises:
         CheckError: naming the first promise that is broken.
     """
-    run = _Marginal(sampler) if sampler.is_stochastic else _Flow(sampler, parameterizations, oracle)
+    oracle = oracle or Oracle(sampler.schedule, parameterizations)
+    run = _Marginal(sampler, oracle) if sampler.is_stochastic else _Flow(sampler, oracle)
     figures: Figures = {}
     counts = [_steps_for(sampler, number) for number in evaluations]
     further = [counts[-1] * 2**k for k in range(1, FURTHER + 1)]
@@ -72,7 +78,33 @@ def check_sampler(
         last = steps, errors
     complaint = run.complaint(figures)
     require(complaint is None, complaint or "", figures)
+    if sampler.is_stochastic or oracle.parameterizations:
+        _check_conversions(sampler, oracle, _steps_for(sampler, CONVERTED), figures)
     return figures
+
+
+def _check_conversions(sampler: Sampler, oracle: Oracle, steps: int, figures: Figures) -> None:
+    """Blocks of rows with the same noise: exact predictions, then each parameterization's."""
+    size, blocks = len(oracle.noise), 1 + len(oracle.parameterizations)
+
+    def run(denoise: Denoise, repeats: int) -> Data:
+        generator = torch.Generator().manual_seed(0)
+
+        def noise(shape: Sequence[int]) -> Tensor:
+            block = torch.randn(size, *shape[1:], generator=generator, dtype=torch.float64)
+            return block.repeat(repeats, *(1 for _ in shape[1:]))
+
+        start = oracle.noise.repeat(repeats, 1)
+        return sampler.sample(denoise, start, steps=steps, generator=noise)
+
+    exact, *others = torch.split(run(oracle.converted, blocks), size)
+    if sampler.is_stochastic:
+        same = torch.equal(exact, run(oracle.denoise, 1))
+        require(same, "the same noise gives other samples: draw it by state.noise_like", figures)
+    if others:
+        largest = (torch.stack(others) - exact).abs().max() / exact.abs().max().clamp(min=1)
+        figures["conversion_error"] = largest.item()
+        require_small(figures, "conversion_error", 1e-6, "a parameterization changes the samples")
 
 
 def _least(nominal: float) -> float:
@@ -90,15 +122,12 @@ class _Flow:
     """Runs on the oracle's rows and compares with the exact solution."""
 
     sampler: Sampler
-    parameterizations: Sequence[Parameterization]
-    oracle: Oracle | None
+    oracle: Oracle
     end_error: float = math.inf
     end_rate: float = 0.0
 
     def errors(self, steps: int, figures: Figures) -> tuple[float, ...]:
         """Largest error against the exact prediction at the last evaluation and at t = 0."""
-        if self.oracle is None:
-            self.oracle = Oracle(self.sampler.schedule, self.parameterizations)
         oracle, calls, last = self.oracle, 0, None
 
         def denoise(z: Data, t: Batch) -> Prediction:
@@ -140,10 +169,11 @@ class _Marginal:
     """Runs with noise whose moments over the batch are exactly those of the normal distribution."""
 
     sampler: Sampler
+    oracle: Oracle
 
     def errors(self, steps: int, figures: Figures) -> tuple[float, ...]:
         """Errors of mean and standard deviation with their signs, in units of the latter."""
-        found = marginal_errors(self.sampler, steps)
+        found = marginal_errors(self.sampler, steps, self.oracle.remembered)
         _require_calls(self.sampler, steps, found.calls, figures)
         figures["mean_error"], figures["std_error"] = found.mean / STD, found.std / STD
         return found.mean / STD, found.std / STD

@@ -1,8 +1,8 @@
 """The rows of everything that is registered, plugins included, in every combination.
 
-A sampler's row stands for all parameterizations: each has rows of its own in the batch, and the
-error is the largest of them. Components are built from their defaults. A grid that has the same
-times as one before it gets no rows of samplers.
+A sampler's row stands for all parameterizations: networks that are perfect in terms of each must
+lead to the samples of exact predictions. Components are built from their defaults. A grid that has
+the same times as one before it gets no rows of samplers.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -175,7 +175,7 @@ def _sampler_rows(name: str, on: str, grids: list[str], oracle: Oracle) -> Itera
         try:
             grid = time_grids.build(choice, oracle.schedule)
             sampler = samplers.build(name, oracle.schedule, grid)
-            reason = sampler.unproved or sampler.objection() or grid.objection()
+            reason = sampler.objection() or grid.objection()
         except Exception as error:
             yield not_buildable("sampler", subject, error)
             continue
@@ -187,7 +187,6 @@ def _sampler_rows(name: str, on: str, grids: list[str], oracle: Oracle) -> Itera
             subject,
             check_sampler,
             sampler,
-            parameterizations=oracle.parameterizations,
             evaluations=EVALUATIONS,
             oracle=oracle,
         )

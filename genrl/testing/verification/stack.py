@@ -76,7 +76,7 @@ def _sampler_row(
     chosen = config.get("time_grid") or own
     sampler = samplers.build(config[key], schedule, time_grids.build(chosen, schedule))
     grid = chosen if isinstance(chosen, str) else chosen["name"]
-    objection = sampler.unproved or sampler.objection() or sampler.time_grid.objection()
+    objection = sampler.objection() or sampler.time_grid.objection()
     return _judged(key, f"{name} on {grid}", objection, check_sampler, sampler, [meaning])
 
 

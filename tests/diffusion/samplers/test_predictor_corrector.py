@@ -101,6 +101,26 @@ def test_a_large_langevin_step_keeps_the_second_moment() -> None:
     assert z.std().item() / exact == pytest.approx(1, abs=0.012)
 
 
+def test_few_entries_leave_too_large_a_spread() -> None:
+    """E 1/‖z‖² becomes 1/(D + 2) of the marginal's unit, where N(0, 1) has 1/(D - 2).
+
+    For E ‖z‖² changes by -4 r² E n + 4 r² E n² E 1/‖z‖² in a step, n = ‖ξ‖² of D entries.
+    """
+    schedule = CosineSchedule()
+    model, half = gaussian(schedule), torch.full((2000,), 0.5, dtype=F64)
+    level = schedule.level(half[0])
+    exact = torch.hypot(0.5 * level.alpha, level.sigma).item()
+    sampler = PredictorCorrectorSampler(schedule, UniformTimeGrid(schedule), snr=0.3)
+    source = torch.Generator().manual_seed(0)
+    z = exact * torch.randn(2000, 16, dtype=F64, generator=source)
+    for _ in range(100):
+        noise = torch.randn(z.shape, dtype=F64, generator=source)
+        z = sampler.corrected(z, model(z, half).eps, noise, level.sigma.item())
+    found = ((z / exact).square().sum(dim=1) ** -1).mean().item()
+    assert found == pytest.approx(1 / 18, rel=0.04)
+    assert z.std().item() / exact == pytest.approx(1 + 2 / 16, abs=0.02)
+
+
 @pytest.mark.parametrize(("steps", "corrections", "expected"), [(1, 3, 1), (5, 0, 5), (5, 2, 13)])
 def test_counts_its_evaluations(steps: int, corrections: int, expected: int) -> None:
     schedule = CosineSchedule()
