@@ -168,7 +168,7 @@ class _Flow:
 
 @dataclasses.dataclass
 class _Marginal:
-    """Runs with noise whose moments over an example are exactly those of the normal distribution."""
+    """Runs with noise whose moments over an example are those of the normal distribution."""
 
     sampler: Sampler
     oracle: Oracle
