@@ -121,12 +121,12 @@ def noise_on_the_ddim_mean(
 )
 def test_a_right_sampler_passes(step: Step, order: int, noise: bool) -> None:
     sampler = sampler_with(step, order=order, noise=noise)
-    figures = check_sampler(sampler, evaluations=EVALUATIONS)
+    figures = check_sampler(sampler, evaluations=(20, 40, 80))
     if noise:
         assert figures["limit_error"] < 0.01
     else:
         assert order - 0.2 < figures["order"] < order + 0.3
-    assert figures["error@10"] > figures["error@20"] > figures["error@40"] > 0
+    assert figures["error@20"] > figures["error@40"] > figures["error@80"] > 0
 
 
 @pytest.mark.parametrize(
