@@ -10,7 +10,13 @@ from genrl.diffusion.guidance import ClassifierFreeGuidance
 from genrl.diffusion.objectives import Parts, ProgressiveDistillationObjective, objectives
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules import CosineSchedule, LinearSchedule, NoiseSchedule
-from genrl.diffusion.time_grids import KarrasTimeGrid, LogSnrTimeGrid, TimeGrid, UniformTimeGrid
+from genrl.diffusion.time_grids import (
+    KarrasTimeGrid,
+    LogSnrTimeGrid,
+    QuadraticTimeGrid,
+    TimeGrid,
+    UniformTimeGrid,
+)
 from genrl.diffusion.time_samplers import UniformTimeSampler
 from genrl.diffusion.weightings import SnrPlusOneWeighting
 from genrl.registry import ConfigurationError
@@ -120,7 +126,7 @@ def test_data_are_noised_to_the_students_time() -> None:
         )
 
 
-@pytest.mark.parametrize("grid_kind", [UniformTimeGrid, LogSnrTimeGrid])
+@pytest.mark.parametrize("grid_kind", [UniformTimeGrid, QuadraticTimeGrid])
 def test_exact_map_is_the_fixed_point(grid_kind: type[TimeGrid]) -> None:
     """A teacher whose steps follow the exact flow has a student without loss that does the same."""
     schedule, steps = CosineSchedule(log_snr_min=-10, log_snr_max=9), 4
@@ -177,7 +183,7 @@ def test_float32_data_give_float32_arguments() -> None:
 def test_refuses_grids_that_do_not_nest() -> None:
     schedule = CosineSchedule()
     config = {"name": "progressive_distillation", "steps": 4}
-    for grid in (UniformTimeGrid(schedule), LogSnrTimeGrid(schedule)):
+    for grid in (UniformTimeGrid(schedule), QuadraticTimeGrid(schedule)):
         assert objectives.build(config, parts(schedule, grid)).needs_teacher
     with pytest.raises(ConfigurationError, match="the grid of 4 steps is no part of the grid of 8"):
         objectives.build(config, parts(schedule, KarrasTimeGrid(schedule)))

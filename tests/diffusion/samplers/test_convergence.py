@@ -90,9 +90,14 @@ def test_high_order_methods_end_with_the_last_prediction() -> None:
         assert all(1.9 < r < 2.1 for r in rates(errors("cosine", "uniform", name, [64, 128, 256])))
 
 
+# Their log-SNR rises without bound in the first steps of time, which few equal steps leap over.
+STEEP = ("laplace", "scaled_linear", "sigmoid", "zero_snr")
+
+
 @pytest.mark.parametrize("schedule_name", schedules.names())
-def test_first_order_on_the_uniform_grid(schedule_name: str) -> None:
-    assert all(0.95 < r < 1.05 for r in rates(errors(schedule_name, "uniform", "ddim", [128, 256])))
+def test_first_order_on_equal_steps(schedule_name: str) -> None:
+    grid = "log_snr" if schedule_name in STEEP else "uniform"
+    assert all(0.95 < r < 1.05 for r in rates(errors(schedule_name, grid, "ddim", [128, 256])))
 
 
 @pytest.mark.parametrize(
