@@ -12,7 +12,6 @@ from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules import CosineSchedule, LinearSchedule, NoiseSchedule
 from genrl.diffusion.time_grids import (
     KarrasTimeGrid,
-    LogSnrTimeGrid,
     QuadraticTimeGrid,
     TimeGrid,
     UniformTimeGrid,
