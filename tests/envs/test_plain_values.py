@@ -70,7 +70,9 @@ def test_arrays_are_copies() -> None:
 
 
 @pytest.mark.parametrize(
-    "value", [object(), {1: 2}, [object()], np.array([object()]), {1}], ids=repr
+    "value",
+    [object(), {1: 2}, [object()], np.array([object()]), {1}],
+    ids=["object", "dict", "list", "array", "set"],
 )
 def test_objects_are_refused(value: Any) -> None:
     with pytest.raises(NotPlainError):
