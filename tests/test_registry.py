@@ -254,7 +254,7 @@ def test_names_of_types_are_those_one_writes(things: Registry[Any]) -> None:
     [
         (
             "dimm",
-            "no sampler is called 'dimm'. Did you mean 'ddim'? Available: ancestral, consistency, ddim, ",
+            "no sampler is called 'dimm'. Did you mean 'ddim'? Available: ancestral, consistency, ",
         ),
         (
             {"name": "ddim", "step": 4},
