@@ -28,7 +28,10 @@ from genrl.diffusion.samplers.base import (
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import like_data, sde_weights
+from genrl.registry import ConfigurationError
 from genrl.typing import Data
+
+LEAST = 64  # entries of an example
 
 
 @samplers.register("predictor_corrector")
@@ -36,7 +39,8 @@ class PredictorCorrectorSampler(Sampler):
     """Steps of the reverse-time SDE, each followed by Langevin steps.
 
     For data of many entries: the norms of D entries scatter, and each step's size with them, which
-    leaves a standard deviation that is too large by about 2/D, however many steps there are.
+    leaves a standard deviation that is too large by about 2/D, however many steps there are. With
+    one entry it is too large by factors of a hundred. Data of fewer than 64 entries is refused.
 
     Args:
         snr: r, size of a Langevin step, in (0, 1); 0.16 is the paper's on images.
@@ -46,6 +50,7 @@ class PredictorCorrectorSampler(Sampler):
 
     Raises:
         ValueError: if ``snr`` is not in (0, 1), or ``corrections`` or ``eta`` is negative.
+        ConfigurationError: on sampling data of fewer than 64 entries with corrections.
     """
 
     def __init__(
@@ -85,6 +90,8 @@ class PredictorCorrectorSampler(Sampler):
         if self.eta > 0:
             terms.append((std, state.noise_like(z)))
         z = weighted_sum(*terms)
+        if self.corrections > 0:
+            require_entries(z)
         for _ in range(self.corrections):
             z = self.corrected(z, state.denoise_next(z).eps, state.noise_like(z), sigma)
         return z
@@ -95,6 +102,19 @@ class PredictorCorrectorSampler(Sampler):
         spread = 2 * sigma * math.sqrt(1 - self.snr**2) * size
         moved: Data = z - (2 * sigma * size**2) * eps + spread * noise
         return moved
+
+
+def require_entries(z: Data) -> None:
+    """Refuse data whose norms scatter too much.
+
+    Raises:
+        ConfigurationError: if an example has fewer than 64 entries.
+    """
+    if z[0].numel() < LEAST:
+        raise ConfigurationError(
+            f"predictor_corrector sizes its steps by norms, which takes data of at least {LEAST} "
+            f"entries, not {z[0].numel()}: take sampler=sde, or corrections=0"
+        )
 
 
 def _norm(data: Data) -> Data:

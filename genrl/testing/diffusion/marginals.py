@@ -79,8 +79,8 @@ def marginal_errors(
     schedule = schedule or sampler.schedule
     mean, std = torch.tensor([MEAN], dtype=F64), torch.tensor([STD], dtype=F64)
     model, calls = GaussianDenoiser(schedule, mean, std), 0
-    # Up to four draws of noise for an evaluation.
-    source = WalshNoise(order=(4 * sampler.evaluations(steps)).bit_length())
+    # Up to four draws of noise for an evaluation; at least 64 entries.
+    source = WalshNoise(order=max(6, (4 * sampler.evaluations(steps)).bit_length()))
 
     def denoise(z: Data, t: Batch) -> Prediction:
         nonlocal calls

@@ -18,6 +18,7 @@ from genrl.typing import Batch, Data
 EVALUATIONS = (5, 10, 20, 40, 80, 160)
 # Where the last pair is not good enough yet, steps are doubled so often.
 FURTHER = 3
+ENTRIES = 64  # at least, of an example of a stochastic sampler, which may need its norm
 CONVERTED = 20  # evaluations of the run through each parameterization
 BIAS = 0.02  # of a stochastic sampler in the limit, in standard deviations of the data
 EXACT = 1e-9  # the same of a sampler of consistency models, with any number of steps
@@ -88,6 +89,7 @@ def check_sampler(
 def _check_conversions(sampler: Sampler, oracle: Oracle, steps: int, figures: Figures) -> None:
     """Blocks of rows with the same noise: exact predictions, then each parameterization's."""
     size, blocks = len(oracle.noise), 1 + len(oracle.parameterizations)
+    entries = ENTRIES if sampler.is_stochastic else 1
 
     def run(denoise: Denoise, repeats: int) -> Data:
         generator = torch.Generator().manual_seed(0)
@@ -96,7 +98,7 @@ def _check_conversions(sampler: Sampler, oracle: Oracle, steps: int, figures: Fi
             block = torch.randn(size, *shape[1:], generator=generator, dtype=torch.float64)
             return block.repeat(repeats, *(1 for _ in shape[1:]))
 
-        start = oracle.noise.repeat(repeats, 1)
+        start = oracle.noise.repeat(repeats, entries)
         return sampler.sample(denoise, start, steps=steps, generator=noise)
 
     exact, *others = torch.split(run(oracle.converted, blocks), size)

@@ -40,7 +40,7 @@ def sampler(request: pytest.FixtureRequest) -> Sampler:
 def test_noise_belongs_to_the_example(sampler: Sampler) -> None:
     """A batch of four equals four batches of one, bit for bit."""
     denoise = oracle(sampler.schedule, torch.float32)
-    noise = torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(4, 64, generator=torch.Generator().manual_seed(0))
     together = sampler.sample(denoise, noise, steps=7, generator=generators_for(5, range(4)))
     alone = [
         sampler.sample(denoise, noise[i : i + 1], steps=7, generator=generators_for(5, [i]))
@@ -50,7 +50,7 @@ def test_noise_belongs_to_the_example(sampler: Sampler) -> None:
 
 
 def test_is_stochastic_says_whether_the_generator_matters(sampler: Sampler) -> None:
-    denoise, noise = oracle(sampler.schedule), torch.ones(1, 4, dtype=F64)
+    denoise, noise = oracle(sampler.schedule), torch.ones(1, 64, dtype=F64)
     results = [
         sampler.sample(denoise, noise, steps=6, generator=torch.Generator().manual_seed(seed))
         for seed in (0, 0, 1)
@@ -71,7 +71,7 @@ def test_counts_its_evaluations_and_ends_with_a_prediction(sampler: Sampler, ste
         return model(z, t)
 
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(3, 2, dtype=F64, generator=generator)
+    noise = torch.randn(3, 64, dtype=F64, generator=generator)
     result = sampler.trajectory(denoise, noise, steps=steps, generator=generator)
     assert len(calls) == sampler.evaluations(steps)
     assert all(t.min() > 0 for t in calls)
@@ -79,13 +79,13 @@ def test_counts_its_evaluations_and_ends_with_a_prediction(sampler: Sampler, ste
     assert result.times[0] == 1
     assert torch.equal(result.x, result.predictions[-1].x)
     generator.manual_seed(0)
-    torch.randn(3, 2, dtype=F64, generator=generator)
+    torch.randn(3, 64, dtype=F64, generator=generator)
     assert torch.equal(sampler.sample(model, noise, steps=steps, generator=generator), result.x)
 
 
 def test_default_number_of_steps(sampler: Sampler) -> None:
     generator = torch.Generator().manual_seed(0)
-    noise = torch.zeros(1, 1, dtype=F64)
+    noise = torch.zeros(1, 64, dtype=F64)
     result = sampler.trajectory(oracle(sampler.schedule), noise, generator=generator)
     assert len(result.z) == sampler.steps == (4 if isinstance(sampler, ConsistencySampler) else 64)
     assert sampler.evaluations() == sampler.evaluations(sampler.steps)
@@ -105,9 +105,9 @@ def test_noise_is_scaled_to_the_schedule(name: str) -> None:
     sampler = samplers.build(name, schedule, UniformTimeGrid(schedule))
     generator = torch.Generator().manual_seed(0)
     result = sampler.trajectory(
-        oracle(schedule, torch.float32), torch.ones(1, 1), steps=3, generator=generator
+        oracle(schedule, torch.float32), torch.ones(1, 64), steps=3, generator=generator
     )
-    assert result.z[0].item() == pytest.approx(80, rel=1e-6)
+    assert result.z[0].max().item() == pytest.approx(80, rel=1e-6)
     assert result.x.dtype == torch.float32
 
 

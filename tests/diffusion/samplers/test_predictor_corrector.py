@@ -8,6 +8,7 @@ from genrl.diffusion.noise import generators_for, randn
 from genrl.diffusion.samplers import DDIMSampler, PredictorCorrectorSampler, SDESampler
 from genrl.diffusion.schedules import CosineSchedule, NoiseSchedule, schedules
 from genrl.diffusion.time_grids import LogSnrTimeGrid, UniformTimeGrid
+from genrl.registry import ConfigurationError
 
 F64 = torch.float64
 
@@ -39,7 +40,7 @@ def test_a_langevin_step_by_hand(name: str) -> None:
     schedule = schedules.build(name)
     grid = UniformTimeGrid(schedule)
     model = gaussian(schedule, 0.3)
-    noise = torch.randn(3, 4, 5, dtype=F64, generator=torch.Generator().manual_seed(0))
+    noise = torch.randn(3, 8, 8, dtype=F64, generator=torch.Generator().manual_seed(0))
     sampler = PredictorCorrectorSampler(schedule, grid, corrections=2, eta=0.0, snr=0.2)
     found = sampler.trajectory(model, noise, steps=2, generator=generators_for(7, range(3)))
     z = DDIMSampler(schedule, grid).trajectory(model, noise, steps=2).z[1]
@@ -119,6 +120,15 @@ def test_few_entries_leave_too_large_a_spread() -> None:
     found = ((z / exact).square().sum(dim=1) ** -1).mean().item()
     assert found == pytest.approx(1 / 18, rel=0.04)
     assert z.std().item() / exact == pytest.approx(1 + 2 / 16, abs=0.02)
+
+
+def test_few_entries_are_refused() -> None:
+    schedule = CosineSchedule()
+    sampler = PredictorCorrectorSampler(schedule, UniformTimeGrid(schedule))
+    source = torch.Generator().manual_seed(0)
+    with pytest.raises(ConfigurationError, match="data of at least 64 entries, not 63"):
+        sampler.sample(gaussian(schedule), torch.ones(2, 63), steps=3, generator=source)
+    sampler.sample(gaussian(schedule), torch.ones(2, 1, 8, 8), steps=3, generator=source)
 
 
 @pytest.mark.parametrize(("steps", "corrections", "expected"), [(1, 3, 1), (5, 0, 5), (5, 2, 13)])
