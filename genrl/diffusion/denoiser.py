@@ -2,13 +2,13 @@
 
 from typing import Protocol
 
-import torch
 from torch import nn
 
 from genrl.diffusion.parameterizations.base import Parameterization
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.networks.base import Network
+from genrl.networks.precision import without_autocast
 from genrl.typing import Batch, Condition, Data, Labels
 
 
@@ -63,5 +63,5 @@ class Denoiser(nn.Module):
         # Not passed where it is None: a network need not know of it.
         given = inputs if condition is None else (*inputs, condition)
         output = self.network(*given).to(z.dtype)
-        with torch.autocast(z.device.type, enabled=False):
+        with without_autocast(z):
             return self.parameterization.prediction(output, z, level)

@@ -18,8 +18,9 @@ from jaxtyping import Float64
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from genrl.diffusion.samplers.base import Denoise, clock
+from genrl.diffusion.samplers.base import Denoise
 from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.schedules.clock import Clock
 from genrl.diffusion.transitions import ddim_weights, posterior_std
 from genrl.typing import Data
 
@@ -120,7 +121,7 @@ def ggdm_sample(
     sigma = schedule.level(torch.tensor(start, dtype=torch.float64)).sigma
 
     def predict(z: Data, time: Tensor) -> Data:
-        return denoise(z, clock(time[None], z)[0]).x
+        return denoise(z, Clock(time[None], z)[0]).x
 
     history = [(sigma * noise).to(noise.dtype)]
     for i in range(coefficients.evaluations):

@@ -1,33 +1,30 @@
 """The sampling loop against diffusers' schedulers: what a step costs beyond the network.
 
-Both sides drive the same network, which here does nothing but hand back a tensor: ours through a
-`Denoiser` of ε and `Sampler.sample`, theirs as a pipeline does, with ``scale_model_input`` and
-``step``. Conversions between ε and x, schedules and coefficients are all counted; ``set_timesteps``
-and our plan too, as both happen once in a run. NAME_loop leaves out our denoiser, whose levels and
-conversions any user of it pays, and counts the sampler by itself. One process, turns, CPU seconds;
-what counts is the ratio of the medians.
+Both sides drive the same network, which here does nothing but hand back a tensor of ε. Ours: a
+`Denoiser` and `Sampler.sample`, that is the time grid, the plan, λ, α and σ of each evaluation, x
+from ε, the step. Theirs, as a pipeline does: ``set_timesteps``, ``scale_model_input`` and ``step``,
+which looks up α and σ, makes x from ε and steps. NAME_loop leaves out our denoiser, so levels and
+conversions, and counts the sampler by itself; it has no goal. CPU seconds, in turns; what counts is
+the ratio of the medians.
 
     python tools/bench/sampling.py                 all of them
     python tools/bench/sampling.py ddim unipc      some
     python tools/bench/sampling.py --json FILE     also write the figures
 
-Goals: at most 1/3 of diffusers' time per step, and at most 3 % of the total of 64 DDIM steps with
-the digits network in batches of 250.
+Goals: at most 1/3 of diffusers' time per evaluation, and at most 3 % of the total of 64 DDIM steps
+with the digits network in batches of 250.
 """
 
-import argparse
-import json
 import statistics
-import sys
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import diffusers
 import torch
+from figures import Figure, main
 from torch import Tensor
 
 from genrl.diffusion.denoiser import Denoiser
@@ -59,27 +56,6 @@ PAIRS: dict[str, tuple[Any, str, dict[str, Any]]] = {
 }
 
 
-@dataclass(frozen=True)
-class Figure:
-    """A comparison.
-
-    Args:
-        name: of the benchmark.
-        unit: of the two times.
-        ours: median CPU time.
-        peer: the same of diffusers; None where there is none.
-        ratio: ours / peer, or what ``unit`` says.
-        goal: for the ratio.
-    """
-
-    name: str
-    unit: str
-    ours: float
-    peer: float | None
-    ratio: float
-    goal: str
-
-
 class Nothing(torch.nn.Module):
     """A network that costs nothing: its output is always the same tensor."""
 
@@ -93,6 +69,7 @@ class Nothing(torch.nn.Module):
 
 def per_step(pair: str, rounds: int) -> list[Figure]:
     """Microseconds of CPU for each evaluation: with our denoiser, and the sampler by itself."""
+    warnings.simplefilter("ignore")  # diffusers' own deprecations
     config, peer_name, options = PAIRS[pair]
     noise = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
     network = Nothing(torch.randn(SHAPE, generator=torch.Generator().manual_seed(1)))
@@ -123,10 +100,10 @@ def per_step(pair: str, rounds: int) -> list[Figure]:
             if number:  # the first round warms up
                 times[side].append(1e6 * seconds / sampler.evaluations(STEPS))
     whole, alone, theirs = (statistics.median(side) for side in times)
-    unit = "us beyond the network per evaluation"
+    unit = "us per evaluation beyond the network"
     return [
         Figure(pair, unit, whole, theirs, whole / theirs, "<= 0.333"),
-        Figure(f"{pair}_loop", unit, alone, theirs, alone / theirs, "<= 0.333"),
+        Figure(f"{pair}_loop", unit, alone, theirs, alone / theirs),
     ]
 
 
@@ -172,40 +149,14 @@ def digits(rounds: int) -> Figure:
             wholes.append(whole)
             shares.append(1 - network.seconds / whole)
     share = statistics.median(shares)
-    return Figure(
-        "digits", "s; ratio is the loop's share", statistics.median(wholes), None, share, "<= 0.03"
-    )
+    unit = "s; ratio is the loop's share of it"
+    return Figure("digits", unit, statistics.median(wholes), None, share, "<= 0.03")
 
 
-def main() -> None:
-    """Run the benchmarks named on the command line."""
-    names = [*PAIRS, "digits"]
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", help=f"of: {', '.join(names)}")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--json", type=Path)
-    arguments = parser.parse_args()
-    unknown = [name for name in arguments.names if name not in names]
-    if unknown:
-        parser.error(f"no benchmark is called {unknown[0]}; there are {', '.join(names)}")
-    torch.set_num_threads(1)
-    torch.set_flush_denormal(True)
-    warnings.simplefilter("ignore")
-    figures = []
-    for name in arguments.names or names:
-        rounds = arguments.rounds
-        for figure in [digits(rounds)] if name == "digits" else per_step(name, rounds):
-            peer = 12 * " " if figure.peer is None else f"{figure.peer:12.1f}"
-            print(
-                f"{figure.name:22}{figure.ours:12.1f}{peer}   ratio {figure.ratio:7.4f}  "
-                f"goal {figure.goal:8} {figure.unit}",
-                flush=True,
-            )
-            figures.append(asdict(figure))
-    if arguments.json:
-        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
-    sys.exit(0)
-
+BENCHMARKS = {
+    **{pair: partial(per_step, pair) for pair in PAIRS},
+    "digits": digits,
+}
 
 if __name__ == "__main__":
-    main()
+    main(__doc__, BENCHMARKS)

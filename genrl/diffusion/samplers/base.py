@@ -13,12 +13,13 @@ from itertools import pairwise
 from typing import Any, ClassVar
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float64
 from torch import Tensor
 
 from genrl.diffusion.noise import NoiseSource, randn
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.schedules.clock import Clock
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.registry import Registry
 from genrl.typing import Batch, Data
@@ -48,7 +49,7 @@ class SamplingState:
     Args:
         denoise: the denoiser with its condition bound.
         times: the grid, float64, on the CPU.
-        clock: the same for each example, in the type of the data and on its device.
+        clock: ``times[i]`` for each example, in the type of the data and on its device.
         plan: what `Sampler.plan` made of the grid, an entry for each step.
         generator: source of the sampler's noise.
         index: the step goes from ``times[index]`` to ``times[index + 1]``.
@@ -58,7 +59,7 @@ class SamplingState:
 
     denoise: Denoise
     times: Tensor
-    clock: Float[Tensor, "steps+1 batch"]
+    clock: Sequence[Batch]
     plan: Sequence[Any]
     generator: NoiseSource
     index: int = 0
@@ -188,22 +189,27 @@ class Sampler(abc.ABC):
         times = self.time_grid.times(self.steps if steps is None else steps)
         evaluated = self.evaluation_times(times)
         z = noise * self.schedule.level(times[0]).sigma.item()
-        state = SamplingState(denoise, times, clock(times, z), self.plan(times), generator)
+        on_grid = torch.equal(evaluated, times[:-1])
+        clock = Clock(times if on_grid else torch.cat([times, evaluated]), z)
+        first = 0 if on_grid else len(times)
+        state = SamplingState(denoise, times, clock, self.plan(times), generator)
         result = Trajectory(z)
-        for index, t in enumerate(clock(evaluated, z)):
-            state.index = index
-            z = self.prepare(z, state)
-            prediction = denoise(z, t)
-            if keep:
-                result.z.append(z)
-                result.predictions.append(prediction)
-            if index == len(evaluated) - 1:
-                break
-            if prediction.is_renoised:
-                level = prediction.level
-                z = level.alpha * prediction.x + level.sigma * prediction.eps
-            z = self.step(z, prediction, state)
-            state.predictions = [*state.predictions[-3:], prediction]
+        last = len(evaluated) - 1
+        with clock.running():
+            for index in range(last + 1):
+                state.index = index
+                z = self.prepare(z, state)
+                prediction = denoise(z, clock[first + index])
+                if keep:
+                    result.z.append(z)
+                    result.predictions.append(prediction)
+                if index == last:
+                    break
+                if prediction.is_renoised:
+                    level = prediction.level
+                    z = level.alpha * prediction.x + level.sigma * prediction.eps
+                z = self.step(z, prediction, state)
+                state.predictions = [*state.predictions[-3:], prediction]
         result.x = prediction.x
         result.times = evaluated.tolist() if keep else []
         return result
@@ -230,11 +236,7 @@ def weighted_sum(*terms: tuple[float, Data]) -> Data:
     (weight, data), *others = terms
     total = data * weight
     for weight, data in others:
+        # Not add_(data, alpha=weight): how torch rounds that depends on the place in memory, and so
+        # a sample on its batch.
         total += data * weight
     return total
-
-
-def clock(times: Tensor, z: Data) -> Float[Tensor, "times batch"]:
-    """Each time for each example, moved to z's device at once; float32 unless z is float64."""
-    dtype = torch.float64 if z.dtype == torch.float64 else torch.float32
-    return times.to(device=z.device, dtype=dtype)[:, None].expand(-1, len(z))

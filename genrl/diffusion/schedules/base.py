@@ -12,7 +12,9 @@ more than the table of a discrete schedule does.
 import abc
 import functools
 import warnings
+from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +23,12 @@ from torch.nn.functional import logsigmoid
 from genrl.registry import Registry
 from genrl.typing import Batch, Data
 
+if TYPE_CHECKING:
+    from genrl.diffusion.schedules.clock import Clock
+
 schedules: Registry["NoiseSchedule"] = Registry("schedule")
+
+running: ContextVar["Clock | None"] = ContextVar("running", default=None)
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,14 @@ class NoiseSchedule(nn.Module, abc.ABC):
         )
 
     def level_like(self, t: Batch, data: Data) -> NoiseLevel:
-        """λ, α and σ at t, in the type of ``data`` and shaped to broadcast against it."""
+        """λ, α and σ at t, in the type of ``data`` and shaped to broadcast against it.
+
+        Computed once for all times of a running `Clock`.
+        """
+        if not torch.compiler.is_compiling():
+            clock = running.get()
+            if clock is not None and (known := clock.level(self, t, data)) is not None:
+                return known
         level = self.level(t)
         shape = (-1,) + (1,) * (data.ndim - 1)
         return NoiseLevel(

@@ -13,9 +13,9 @@ import torch
 from genrl.diffusion.analytic import GaussianMixtureDenoiser
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers import Sampler, SamplingState, samplers
-from genrl.diffusion.samplers.base import clock
 from genrl.diffusion.samplers.multistep import MultistepSampler
 from genrl.diffusion.schedules import CosineSchedule, NoiseSchedule
+from genrl.diffusion.schedules.clock import Clock
 from genrl.diffusion.time_grids import TimeGrid
 
 diffusers = pytest.importorskip("diffusers")
@@ -156,7 +156,7 @@ def test_steps_of_high_order(config: dict[str, Any], name: str, options: dict[st
     assert isinstance(sampler, MultistepSampler)
     times = peer.grid.times(steps)
     state = SamplingState(
-        mixture(peer.schedule), times, clock(times, NOISE), sampler.plan(times), None
+        mixture(peer.schedule), times, Clock(times, NOISE), sampler.plan(times), None
     )
     for index in range(sampler.order - 1, steps - 1):
         state.index, state.predictions = index, peer.predictions[:index]

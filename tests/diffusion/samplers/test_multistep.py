@@ -12,8 +12,8 @@ from scipy.interpolate import BarycentricInterpolator
 
 from genrl.diffusion.analytic import GaussianMixtureDenoiser
 from genrl.diffusion.samplers import DDIMSampler, Sampler, SamplingState, samplers
-from genrl.diffusion.samplers.base import clock
 from genrl.diffusion.schedules import FlowSchedule, NoiseSchedule, schedules
+from genrl.diffusion.schedules.clock import Clock
 from genrl.diffusion.time_grids import KarrasTimeGrid, QuadraticTimeGrid, UniformTimeGrid
 
 F64 = torch.float64
@@ -46,7 +46,7 @@ def step_at(sampler: Sampler, steps: int, index: int) -> tuple[torch.Tensor, Sam
     trajectory = sampler.trajectory(mixture(sampler.schedule), NOISE, steps=steps)
     times = sampler.time_grid.times(steps)
     state = SamplingState(
-        mixture(sampler.schedule), times, clock(times, NOISE), sampler.plan(times), None, index
+        mixture(sampler.schedule), times, Clock(times, NOISE), sampler.plan(times), None, index
     )
     state.predictions = trajectory.predictions[:index]
     state.memory = trajectory.z[0]

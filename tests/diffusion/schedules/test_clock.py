@@ -1,0 +1,98 @@
+"""A clock gives the levels of each time by itself, and only where its own tensors are asked for."""
+
+from dataclasses import astuple
+
+import pytest
+import torch
+
+from genrl.diffusion.schedules import CosineSchedule, LearnedSchedule, NoiseSchedule, schedules
+from genrl.diffusion.schedules.base import running
+from genrl.diffusion.schedules.clock import Clock
+
+TIMES = torch.linspace(1, 0.01, 23, dtype=torch.float64)
+
+
+def check(schedule: NoiseSchedule, t: torch.Tensor, data: torch.Tensor, clock: Clock) -> None:
+    """The same to the last bit, but for that of float64, in which schedules compute."""
+    alone = schedule.level_like(t, data)
+    with clock.running():
+        together = schedule.level_like(t, data)
+    tolerance = 1e-14 if data.dtype == torch.float64 else 0.0
+    for a, b in zip(astuple(together), astuple(alone), strict=True):
+        torch.testing.assert_close(a, b, rtol=tolerance, atol=0.0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+@pytest.mark.parametrize("name", schedules.names())
+@torch.no_grad()
+def test_levels_are_those_of_each_time_by_itself(name: str, dtype: torch.dtype) -> None:
+    schedule, data = schedules.build(name), torch.zeros(3, 2, 5, dtype=dtype)
+    clock = Clock(TIMES, data)
+    for t in clock:
+        check(schedule, t, data, clock)
+
+
+@torch.no_grad()
+def test_computes_once_for_each_schedule() -> None:
+    """Two models of one run, such as a student and its guide, may have different schedules."""
+    calls = []
+
+    class Counted(CosineSchedule):
+        def log_snr(self, t: torch.Tensor) -> torch.Tensor:
+            calls.append(t.shape)
+            return super().log_snr(t)
+
+    data = torch.zeros(2, 3)
+    clock, first, second = Clock(TIMES, data), Counted(), Counted(log_snr_max=9.0)
+    with clock.running():
+        for t in clock:
+            assert first.level_like(t, data).alpha.shape == (2, 1)
+            second.level_like(t, data)
+    assert calls == [TIMES.shape, TIMES.shape]
+    check(second, clock[-1], data, clock)
+
+
+@torch.no_grad()
+def test_other_times_are_computed() -> None:
+    """A copy of a time, two of them in a row, an entry of another clock."""
+    schedule, data = CosineSchedule(), torch.zeros(2, 3)
+    clock, other = Clock(TIMES, data), Clock(TIMES.flip(0), data)
+    twice = torch.cat([clock[4], clock[4]])
+    check(schedule, twice, torch.zeros(4, 3), clock)
+    for t in (clock[4].clone(), other[4], other[0]):
+        check(schedule, t, data, clock)
+
+
+def test_a_learned_schedule_keeps_its_gradient() -> None:
+    schedule, data = LearnedSchedule().requires_grad_(), torch.zeros(2, 3)
+    clock = Clock(TIMES, data)
+    with clock.running():
+        with torch.no_grad():
+            assert not schedule.level_like(clock[5], data).sigma.requires_grad
+        schedule.level_like(clock[5], data).sigma.sum().backward()
+    assert any(p.grad is not None and p.grad.abs().max() > 0 for p in schedule.parameters())
+
+
+def test_runs_only_inside_and_may_be_nested() -> None:
+    outer, inner = Clock(TIMES, torch.zeros(1)), Clock(TIMES, torch.zeros(1))
+
+    def fail() -> None:
+        with inner.running():
+            assert running.get() is inner
+            raise KeyError
+
+    with outer.running():
+        with pytest.raises(KeyError):
+            fail()
+        assert running.get() is outer
+    assert running.get() is None
+
+
+@torch.no_grad()
+def test_compiled_code_computes_its_levels() -> None:
+    schedule, data = CosineSchedule(), torch.zeros(2, 3)
+    clock = Clock(TIMES, data)
+    compiled = torch.compile(schedule.level_like, backend="eager", fullgraph=True)
+    with clock.running():
+        level = compiled(clock[3], data)
+    assert torch.equal(level.alpha, schedule.level_like(clock[3], data).alpha)
