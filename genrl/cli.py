@@ -43,7 +43,13 @@ COMMANDS = {
         "  genrl train +experiment=cfg_distill --cfg job        (print the config, train nothing)\n"
         "Components to choose from: genrl list",
     ),
-    "resume": Command("RUN", "go on with an interrupted run", "genrl.commands:resume"),
+    "resume": Command(
+        "RUN",
+        "go on with an interrupted run, or with the jobs of a sweep",
+        "genrl.commands:resume",
+        "RUN: folder of a run, or of a sweep (runs/NAME/sweep_...): its runs go on, and jobs that\n"
+        "had not begun begin. A finished run is left as it is.",
+    ),
     "sample": Command(
         "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [guidance=] [sampler=] [grid=FILE]",
         "draw samples from any stage of a run, as a picture and an array",
@@ -112,7 +118,7 @@ COMMANDS = {
     ),
     "report": Command(
         "RUN [RUN ...] [out=FILE]",
-        "write the HTML page of a run, or one that compares several",
+        "write the HTML page of a run, or one that compares several, such as a sweep's",
         "genrl.commands:report",
     ),
     "verify": Command(

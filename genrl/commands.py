@@ -24,6 +24,7 @@ from genrl.files import write_text
 from genrl.listing import describe_all, describe_component, describe_kind
 from genrl.options import config_names
 from genrl.registry import ConfigurationError, plain_reason, suggest
+from genrl.sweeps import is_sweep, jobs, runs
 
 
 def train(words: list[str]) -> None:
@@ -63,10 +64,7 @@ def train(words: list[str]) -> None:
     finally:
         sys.argv = original
         GlobalHydra.instance().clear()
-    for failure in failures[1:]:
-        print(f"genrl: {failure}", file=sys.stderr)
-    if failures:
-        raise failures[0]
+    _raise(failures)
 
 
 def _remove_traces(path: Path) -> None:
@@ -97,12 +95,46 @@ def _check_flags(words: Sequence[str]) -> None:
 
 
 def resume(words: list[str]) -> None:
-    """Go on with a run."""
+    """Go on with a run, or with every job of a sweep."""
     (path,) = _paths(words, 1, "genrl resume RUN")
+    if is_sweep(path):
+        _resume_sweep(path)
+        return
     from genrl.tasks.train import resume as resume_task
 
     folder = resume_task(path)
     print(f"done: {folder.path}\nopen {folder.report}", flush=True)
+
+
+def _resume_sweep(path: Path) -> None:
+    """Its jobs one after the other: those that began go on, the others begin now."""
+    from genrl.modules import DivergenceError
+    from genrl.tasks.train import resume as resume_task
+    from genrl.tasks.train import train as train_task
+
+    failures: list[Exception] = []
+    for job in jobs(path):
+        try:
+            if job.is_run:
+                folder = resume_task(job.path)
+            else:
+                assert job.overrides is not None
+                folder = train_task(compose(job.overrides), job.path)
+        except (ConfigurationError, DivergenceError) as error:
+            # Of many jobs, the error says whose it is.
+            failures.append(type(error)(f"{job.path}: {error}"))
+        else:
+            print(f"done: {folder.path}", flush=True)
+    print(f"compare them: genrl report {path}", flush=True)
+    _raise(failures)
+
+
+def _raise(failures: Sequence[Exception]) -> None:
+    """Print all but one, which the command ends with."""
+    for failure in failures[1:]:
+        print(f"genrl: {failure}", file=sys.stderr)
+    if failures:
+        raise failures[0]
 
 
 def sample(words: list[str]) -> None:
@@ -182,7 +214,7 @@ def optimize(words: list[str]) -> None:
 
 
 def report(words: list[str]) -> None:
-    """Write the page of one run or of several."""
+    """Write the page of one run, or of several; a sweep stands for its runs."""
     outs = [word.removeprefix("out=") for word in words if word.startswith("out=")]
     paths = [Path(word) for word in words if not word.startswith("out=")]
     if not paths:
@@ -190,8 +222,8 @@ def report(words: list[str]) -> None:
     from genrl.report import write_report
     from genrl.run_folder import RunFolder
 
-    folders = [RunFolder.open(path) for path in paths]
-    default = folders[0].report if len(folders) == 1 else Path("report.html")
+    folders = [RunFolder.open(run) for path in paths for run in runs(path)]
+    default = RunFolder(paths[0]).report if len(paths) == 1 else Path("report.html")
     out = Path(outs[-1]) if outs else default
     print(write_report([folder.path for folder in folders], out))
 
