@@ -102,7 +102,6 @@ class UNet(Network):
         assert not skips
         self.norm = normalization(width)
         self.output = zeroed(nn.Conv2d(width, num_outputs * data_channels, 3, padding=1))
-        self.to(memory_format=torch.channels_last)
 
     def forward(
         self,
@@ -114,7 +113,8 @@ class UNet(Network):
     ) -> Data:
         """The raw output, (batch, num_outputs · channels, height, width)."""
         embedding = silu(self.embedding(log_snr, label, w, condition))
-        x = self.input(self.fourier(z).contiguous(memory_format=torch.channels_last))
+        # Every layer keeps the layout of its input, which is all that decides it.
+        x = self.input(self.fourier(z).contiguous(memory_format=_layout(z.device)))
         skips = [x]
         for block, attention in _pairs(self.encoder, self.encoder_attention):
             x = attention(block(x, embedding))
@@ -127,6 +127,12 @@ class UNet(Network):
             x = attention(block(x, embedding))
         output: Data = self.output(silu(self.norm(x)))
         return output
+
+
+def _layout(device: torch.device) -> torch.memory_format:
+    # Tensor cores want channels last. On a CPU convolutions are as fast without, and torch's group
+    # normalization, forward and backward, is 4 times as fast, in bf16 15 times.
+    return torch.channels_last if device.type == "cuda" else torch.contiguous_format
 
 
 def _pairs(

@@ -10,6 +10,8 @@ from processes import finished, genrl, killed
 OVERRIDES = [
     "+experiment=cfg_distill",
     "+callback@callbacks.killer=killer",
+    "+callback@callbacks.posthoc_ema=posthoc_ema",
+    "callbacks.posthoc_ema.snapshots=4",
     "device=cpu",
     "network.channels=8",
     "network.head_channels=8",
@@ -66,6 +68,23 @@ def test_weights_and_optimizer_are_equal_bit_for_bit(runs: tuple[Path, Path, str
     assert len(moments[0]["state"]) > 10
     for index, state in moments[0]["state"].items():
         assert torch.equal(state["exp_avg"], moments[1]["state"][index]["exp_avg"])
+
+
+def test_stored_averages_are_equal_bit_for_bit(runs: tuple[Path, Path, str]) -> None:
+    """A resume in the middle of a stage goes on with the averages that the checkpoint holds."""
+    straight, broken, _ = runs
+    steps = {"teacher": (3, 6, 9, 12), "guided": (2, 3, 5, 6), "2": (2, 4, 6, 7), "1": (2, 4, 6, 7)}
+    names = [f"averages/{stage}/{n:08d}.ckpt" for stage, all_n in steps.items() for n in all_n]
+    for run in (straight, broken):
+        found = (str(path.relative_to(run)) for path in run.glob("averages/*/*"))
+        assert sorted(found) == sorted(names)
+    for name in names:
+        mine, other = (torch.load(run / name, weights_only=True)["averages"] for run in runs[:2])
+        assert mine.keys() == other.keys() == {"0.05", "0.1"}
+        for width, average in mine.items():
+            assert average.keys() == other[width].keys()
+            for key, value in average.items():
+                assert torch.equal(value, other[width][key]), (name, width, key)
 
 
 def test_metrics_and_pictures_are_equal_byte_for_byte(runs: tuple[Path, Path, str]) -> None:

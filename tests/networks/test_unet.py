@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrl.networks import UNet, networks
+from genrl.networks import UNet, networks, unet
 from genrl.registry import ConfigurationError
 from genrl.typing import DataSpec
 
@@ -146,21 +146,28 @@ def test_every_pixel_sees_every_other() -> None:
     assert (z.grad != 0).all()
 
 
-def test_memory_stays_channels_last() -> None:
+def test_every_layer_keeps_the_layout_of_its_device(monkeypatch: pytest.MonkeyPatch) -> None:
     network = randomized(UNet(DataSpec((3, 8, 8)), **SMALL))
-    weights = [p for p in network.parameters() if p.ndim == 4]
-    assert all(p.is_contiguous(memory_format=torch.channels_last) for p in weights)
-    formats: list[bool] = []
+    found: list[tuple[bool, bool]] = []
     for layer in network.modules():
         if isinstance(layer, torch.nn.Conv2d):
             layer.register_forward_hook(
-                lambda _, inputs, __: formats.append(
-                    inputs[0].is_contiguous(memory_format=torch.channels_last)
+                lambda _, inputs, __: found.append(
+                    (
+                        inputs[0].is_contiguous(),
+                        inputs[0].is_contiguous(memory_format=torch.channels_last),
+                    )
                 )
             )
-    network(torch.randn(2, 3, 8, 8), torch.zeros(2))
-    assert formats
-    assert all(formats)
+    z, log_snr = torch.randn(2, 3, 8, 8), torch.zeros(2)
+    first = network(z, log_snr)
+    assert found
+    assert all(is_first for is_first, _ in found)
+    found.clear()
+    monkeypatch.setattr(unet, "_layout", lambda device: torch.channels_last)  # as on CUDA
+    last = network(z, log_snr)
+    assert all(is_last for _, is_last in found)
+    torch.testing.assert_close(first, last, rtol=1e-4, atol=1e-5)
 
 
 def test_attention_lies_where_it_was_asked_for() -> None:
