@@ -5,22 +5,27 @@ the weights, and are stored at evenly spaced updates in ``averages/<stage>/<step
 al. 2024, Analyzing and Improving the Training Dynamics of Diffusion Models, section 3.
 """
 
-from typing import Any, Literal
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
-from lightning import Trainer
 from torch import Tensor
 
 from genrl import checkpoints
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.callbacks.ema import float_weights
 from genrl.diffusion import Stage
-from genrl.modules import DiffusionModule
 from genrl.networks.power_average import decay, gamma_of
+
+if TYPE_CHECKING:
+    from lightning import Trainer
+
+    from genrl.modules import DiffusionModule
 
 
 @callbacks.register("posthoc_ema")
-class PosthocEMACallback(StageCallback[DiffusionModule]):
+class PosthocEMACallback(StageCallback["DiffusionModule"]):
     """Stores what ``genrl ema`` makes averages of any width from; the student stays as it is.
 
     A run keeps ``len(sigma_rels) · snapshots`` copies of the weights for each stage: with the
