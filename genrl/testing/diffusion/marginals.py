@@ -16,7 +16,7 @@ from torch import Tensor
 from genrl.diffusion.analytic import GaussianDenoiser
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import Sampler
-from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
+from genrl.diffusion.schedules.base import NoiseLevel
 from genrl.testing.diffusion.figures import CheckError
 from genrl.testing.diffusion.oracle import MEAN, STD
 from genrl.typing import Batch, Data
@@ -66,17 +66,14 @@ class WalshNoise:
 
 
 @torch.no_grad()
-def marginal_errors(
-    sampler: Sampler, steps: int, schedule: NoiseSchedule | None = None
-) -> MarginalErrors:
+def marginal_errors(sampler: Sampler, steps: int) -> MarginalErrors:
     """Run a sampler on Gaussian data from the exact marginal at the start of its grid.
 
     Args:
         sampler: stochastic, on its schedule and grid.
         steps: of the grid.
-        schedule: the sampler's, which may remember its levels.
     """
-    schedule = schedule or sampler.schedule
+    schedule = sampler.schedule
     mean, std = torch.tensor([MEAN], dtype=F64), torch.tensor([STD], dtype=F64)
     model, calls = GaussianDenoiser(schedule, mean, std), 0
     # Up to four draws of noise for an evaluation; at least 64 entries.

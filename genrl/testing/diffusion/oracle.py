@@ -15,7 +15,6 @@ from genrl.diffusion.analytic import GaussianMixtureDenoiser
 from genrl.diffusion.parameterizations.base import Parameterization
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
-from genrl.testing.diffusion.remembered import RememberedSchedule
 from genrl.typing import Batch, Data
 
 F64 = torch.float64
@@ -60,7 +59,6 @@ class Oracle:
         self, schedule: NoiseSchedule, parameterizations: Sequence[Parameterization] = ()
     ) -> None:
         self.schedule, self.parameterizations = schedule, list(parameterizations)
-        self.remembered = RememberedSchedule(schedule)
         weights, means, stds = zip((1.0, MEAN, STD), *MIXTURE, strict=True)
         self.means = torch.tensor(means, dtype=F64)[:, None]
         self.stds = torch.tensor(stds, dtype=F64)
@@ -68,7 +66,7 @@ class Oracle:
         labels = torch.tensor([0, 1, 1])
         self.model, self._timed = (
             GaussianMixtureDenoiser(meaning, self.means, self.stds, self.weights, labels)
-            for meaning in (LogSnrTime(schedule), self.remembered)
+            for meaning in (LogSnrTime(schedule), schedule)
         )
         self.noise = NOISE.repeat(2)[:, None]
         self.label = torch.tensor([0, 1]).repeat_interleave(len(NOISE))
@@ -84,12 +82,13 @@ class Oracle:
         The first block holds the exact predictions themselves.
         """
         exact = self.denoise(z, t)
-        size = len(self.noise)
+        size, whole = len(self.noise), exact.level
+        level = NoiseLevel(*(v[:size] for v in (whole.log_snr, whole.alpha, whole.sigma)))
         blocks = zip(*(torch.split(data, size) for data in (exact.x, exact.eps, z)), strict=True)
         (x, eps, _), *others = blocks
-        found = [Prediction(x, eps, exact.level)]
+        found = [Prediction(x, eps, level)]
         for parameterization, (x, eps, noisy) in zip(self.parameterizations, others, strict=True):
-            found.append(through(parameterization, Prediction(x, eps, exact.level), noisy))
+            found.append(through(parameterization, Prediction(x, eps, level), noisy))
         return Prediction(
             torch.cat([one.x for one in found]), torch.cat([one.eps for one in found]), exact.level
         )

@@ -64,7 +64,7 @@ def check_sampler(
         CheckError: naming the first promise that is broken.
     """
     oracle = oracle or Oracle(sampler.schedule, parameterizations)
-    run = _Marginal(sampler, oracle) if sampler.is_stochastic else _Flow(sampler, oracle)
+    run = _Marginal(sampler) if sampler.is_stochastic else _Flow(sampler, oracle)
     figures: Figures = {}
     counts = [_steps_for(sampler, number) for number in evaluations]
     further = [counts[-1] * 2**k for k in range(1, FURTHER + 1)]
@@ -173,12 +173,11 @@ class _Marginal:
     """Runs with noise whose moments over an example are those of the normal distribution."""
 
     sampler: Sampler
-    oracle: Oracle
     largest: float = 0.0
 
     def errors(self, steps: int, figures: Figures) -> tuple[float, ...]:
         """Errors of mean and standard deviation with their signs, in units of the latter."""
-        found = marginal_errors(self.sampler, steps, self.oracle.remembered)
+        found = marginal_errors(self.sampler, steps)
         _require_calls(self.sampler, steps, found.calls, figures)
         figures["mean_error"], figures["std_error"] = found.mean / STD, found.std / STD
         errors = found.mean / STD, found.std / STD
