@@ -103,7 +103,9 @@ def _check_conversions(sampler: Sampler, oracle: Oracle, steps: int, figures: Fi
 
     exact, *others = torch.split(run(oracle.converted, blocks), size)
     if sampler.is_stochastic:
-        same = torch.equal(exact, run(oracle.denoise, 1))
+        # Not bit by bit: vectors of another length are rounded another way.
+        again = run(oracle.denoise, 1)
+        same = torch.allclose(exact, again, rtol=1e-6, atol=1e-6)
         require(same, "the same noise gives other samples: draw it by state.noise_like", figures)
     if others:
         largest = (torch.stack(others) - exact).abs().max() / exact.abs().max().clamp(min=1)
