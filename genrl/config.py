@@ -8,7 +8,6 @@ under ``conf/`` holds what is chosen.
 import importlib
 import re
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +27,6 @@ from genrl.options import config_names, yaml_files
 from genrl.plugins import load_components, origin
 from genrl.registry import ConfigurationError, registries
 from genrl.schemas import ROOTS
-
-PACKAGES = ("genrl", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "numpy")
 
 
 class _SearchPath(SearchPathPlugin):
@@ -103,13 +100,6 @@ def plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
-
-
-def versions() -> dict[str, str]:
-    """The version of each package that can change a result, plugins included."""
-    found = {package: metadata.version(package) for package in PACKAGES}
-    found |= {plugin.distribution: plugin.version for plugin in load_components()}
-    return found
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

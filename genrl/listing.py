@@ -2,7 +2,7 @@
 
 import inspect
 
-from genrl.plugins import components, origin
+from genrl.plugins import components, config_files, load_components, origin
 from genrl.registry import ConfigurationError, registries, suggest
 
 
@@ -11,7 +11,27 @@ def describe_all() -> str:
     kinds = components()
     width = max(map(len, kinds))
     lines = [f"{kind:<{width}}  {', '.join(names)}" for kind, names in kinds.items() if names]
-    return "\n".join([*lines, "", "More: genrl list KIND, genrl show KIND.NAME"])
+    return "\n".join([*lines, *_plugins(), "", "More: genrl list KIND, genrl show KIND.NAME"])
+
+
+def _plugins() -> list[str]:
+    """A line for each plugin with what it adds, below a heading."""
+    lines = []
+    for plugin in load_components():
+        package = plugin.config_package
+        added = [
+            f"{kind}.{name}"
+            for kind, names in components().items()
+            for name, component in names.items()
+            if origin(component) == (plugin.distribution, plugin.version)
+        ]
+        added += [
+            f"{group}/{file.name.removesuffix('.yaml')}"
+            for group, files in (config_files(package) if package else {}).items()
+            for file in files
+        ]
+        lines.append(f"  {plugin.distribution} {plugin.version}: {', '.join(added) or 'nothing'}")
+    return ["", "Plugins:", *lines] if lines else []
 
 
 def describe_kind(kind: str) -> str:

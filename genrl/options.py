@@ -1,9 +1,8 @@
 """What can be chosen for each config group: registered components and YAML files."""
 
-import importlib.resources
 from importlib.resources.abc import Traversable
 
-from genrl.plugins import load_components
+from genrl.plugins import CONFIG_PACKAGE, config_files, load_components
 from genrl.registry import registries
 
 
@@ -18,10 +17,8 @@ def config_names() -> dict[str, list[str]]:
 def yaml_files() -> dict[str, list[Traversable]]:
     """The YAML files of every config group, those of Hydra itself left out."""
     files: dict[str, list[Traversable]] = {}
-    packages = ["genrl.conf", *(p.config_package for p in load_components() if p.config_package)]
-    for package in packages:
-        for group in importlib.resources.files(package).iterdir():
-            if group.is_dir() and group.name not in ("hydra", "__pycache__"):
-                chosen = [file for file in group.iterdir() if file.name.endswith(".yaml")]
-                files.setdefault(group.name, []).extend(chosen)
+    plugins = [p.config_package for p in load_components() if p.config_package]
+    for package in (CONFIG_PACKAGE, *plugins):
+        for group, chosen in config_files(package).items():
+            files.setdefault(group, []).extend(chosen)
     return files

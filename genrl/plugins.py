@@ -6,10 +6,13 @@ variants) joins Hydra's search path.
 """
 
 import importlib
+import importlib.resources
 import importlib.util
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
+from importlib.resources.abc import Traversable
 
 from genrl.registry import ConfigurationError, registries
 
@@ -23,6 +26,7 @@ CORE_PACKAGES = (
     "genrl.evaluation",
     "genrl.callbacks",
 )
+CONFIG_PACKAGE = "genrl.conf"
 ENTRY_POINTS = "genrl.plugins"
 
 
@@ -45,8 +49,10 @@ class Plugin:
     @property
     def config_package(self) -> str | None:
         """The package of YAML files, or None."""
-        package = f"{self.module.split('.')[0]}.conf"
-        return package if importlib.util.find_spec(package) else None
+        top = self.module.split(".")[0]
+        is_package = hasattr(importlib.import_module(top), "__path__")
+        package = f"{top}.conf"
+        return package if is_package and importlib.util.find_spec(package) else None
 
 
 @cache
@@ -59,7 +65,7 @@ def load_components() -> tuple[Plugin, ...]:
     """
     for package in CORE_PACKAGES:
         importlib.import_module(package)
-    plugins = []
+    plugins: list[Plugin] = []
     for entry in sorted(metadata.entry_points(group=ENTRY_POINTS), key=lambda e: e.name):
         distribution = entry.dist
         plugin = Plugin(
@@ -70,15 +76,47 @@ def load_components() -> tuple[Plugin, ...]:
         )
         try:
             importlib.import_module(plugin.module)
-        except Exception as error:
+            _require_new_configs(plugin, plugins)
+        except (Exception, SystemExit) as error:
+            kind = "" if isinstance(error, ConfigurationError) else f"{type(error).__name__}: "
             raise ConfigurationError(
                 f"the plugin '{plugin.entry_point}' of {plugin.distribution} {plugin.version} "
-                "cannot be loaded: "
-                f"{type(error).__name__}: {error}. "
+                f"cannot be loaded: {kind}{error}. "
                 f"Mend it or uninstall it: pip uninstall {plugin.distribution}"
             ) from error
         plugins.append(plugin)
     return tuple(plugins)
+
+
+def config_files(package: str) -> dict[str, list[Traversable]]:
+    """The YAML files of every config group of a package, those of Hydra itself left out."""
+    files: dict[str, list[Traversable]] = {}
+    for group in importlib.resources.files(package).iterdir():
+        if group.is_dir() and group.name not in ("hydra", "__pycache__"):
+            files[group.name] = [f for f in group.iterdir() if f.name.endswith(".yaml")]
+    return files
+
+
+def _require_new_configs(plugin: Plugin, others: Sequence[Plugin]) -> None:
+    """Hydra takes the first file of a name that it finds, and a file before a component."""
+    if plugin.config_package is None:
+        return
+    owners = [("genrl", CONFIG_PACKAGE)]
+    owners += [(o.distribution, o.config_package) for o in others if o.config_package]
+    for group, files in config_files(plugin.config_package).items():
+        taken = {
+            file.name: f"a file of {owner}"
+            for owner, package in owners
+            for file in config_files(package).get(group, [])
+        }
+        if group in registries():
+            names = registries()[group].names()
+            taken |= {f"{name}.yaml": f"the component {group}.{name}" for name in names}
+        for file in files:
+            if file.name in taken:
+                raise ConfigurationError(
+                    f"{group}/{file.name} has the name of {taken[file.name]}: give it another"
+                )
 
 
 def origin(component: type) -> tuple[str, str]:

@@ -94,7 +94,8 @@ class Registry(Generic[T]):
             if other is not None and _path(other) != _path(component):
                 raise ConfigurationError(
                     f"{self.kind} '{name}' is registered twice: "
-                    f"by {_path(other)} and by {_path(component)}"
+                    f"by {_path(other)} and by {_path(component)}; "
+                    "one of them needs another name"
                 )
             for parameter in _parameters(component):
                 _require_storable(self.kind, name, parameter)

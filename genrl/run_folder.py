@@ -10,8 +10,9 @@ import yaml
 from filelock import FileLock, Timeout
 
 from genrl import checkpoints
-from genrl.config import read_yaml, versions
+from genrl.config import read_yaml
 from genrl.files import existing, write_text
+from genrl.provenance import require_plugins, versions
 from genrl.registry import ConfigurationError, suggest
 
 
@@ -46,7 +47,7 @@ class RunFolder:
                 "or choose another hydra.run.dir"
             )
         write_text(path / "config.yaml", yaml.safe_dump(config, sort_keys=False))
-        write_text(path / "versions.yaml", yaml.safe_dump(versions(), sort_keys=False))
+        write_text(path / "versions.yaml", yaml.safe_dump(versions(config), sort_keys=False))
         return folder
 
     @classmethod
@@ -54,14 +55,18 @@ class RunFolder:
         """An existing run.
 
         Raises:
-            ConfigurationError: if there is none; it names the nearest.
+            ConfigurationError: if there is none, which names the nearest; or if its components come
+                from a plugin that is not installed.
         """
         existing(path, "run folder")
         if not (path / "config.yaml").is_file():
             inside = [str(p.parent) for p in sorted(path.glob("*/config.yaml"))]
             hint = f" Did you mean {inside[-1]}?" if inside else ""
             raise ConfigurationError(f"{path} is no run folder: it has no config.yaml.{hint}")
-        return cls(path)
+        folder = cls(path)
+        if (path / "versions.yaml").is_file():
+            require_plugins(path, folder.config(), read_yaml(path / "versions.yaml"))
+        return folder
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:

@@ -9,6 +9,7 @@ import pytest
 
 from genrl import plugins
 from genrl.diffusion.samplers import DDIMSampler, samplers
+from genrl.listing import describe_all
 from genrl.plugins import components, load_components, origin
 from genrl.registry import ConfigurationError
 
@@ -28,6 +29,7 @@ class MineSampler(Sampler):
     def step(self, z, prediction, state):
         return prediction.x
 '''
+TWICE = SAMPLER.format(name="twice")
 
 
 def install(folder: Path, module: str, code: str) -> None:
@@ -47,6 +49,7 @@ def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     load_components()
     load_components.cache_clear()
     monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(samplers, "_components", dict(samplers._components))
     yield
     load_components.cache_clear()
 
@@ -61,7 +64,14 @@ def _fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
             "ModuleNotFoundError: No module named 'no_such_module'",
         ),
         ("genrl_wrong", "1 / 0", "ZeroDivisionError: division by zero"),
+        ("genrl_leaving", "raise SystemExit('no licence')", "SystemExit: no licence"),
         ("genrl_greedy", SAMPLER.format(name="ddim"), "sampler 'ddim' is registered twice: by"),
+        (
+            "genrl_twice",
+            SAMPLER.format(name="twice")
+            + SAMPLER.format(name="twice").replace("class M", "class N"),
+            "by genrl_twice.MineSampler and by genrl_twice.NineSampler; one of them needs another",
+        ),
     ],
 )
 def test_a_plugin_that_fails_is_named(tmp_path: Path, module: str, code: str, reason: str) -> None:
@@ -72,6 +82,41 @@ def test_a_plugin_that_fails_is_named(tmp_path: Path, module: str, code: str, re
     assert reason in str(caught.value)
     assert f"pip uninstall {module}" in str(caught.value)
     assert samplers.get("ddim") is DDIMSampler
+
+
+@pytest.mark.usefixtures("_fresh")
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        (
+            "experiment/cfg_distill.yaml",
+            "experiment/cfg_distill.yaml has the name of a file of genrl",
+        ),
+        ("sampler/heun.yaml", "sampler/heun.yaml has the name of the component sampler.heun"),
+    ],
+)
+def test_a_plugin_whose_yaml_shadows_genrls_is_named(
+    tmp_path: Path, file: str, reason: str
+) -> None:
+    module = f"genrl_shady_{Path(file).stem}"
+    install(tmp_path, module, "")
+    config = tmp_path / module / "conf" / file
+    config.parent.mkdir(parents=True)
+    config.write_text("name: other\n")
+    with pytest.raises(
+        ConfigurationError, match=f"of {module} 1.2 cannot be loaded: {file} {reason}"
+    ):
+        load_components()
+
+
+@pytest.mark.usefixtures("_fresh")
+def test_a_plugin_may_be_a_single_module(tmp_path: Path) -> None:
+    install(tmp_path, "genrl_single", "")
+    (tmp_path / "genrl_single" / "__init__.py").rename(tmp_path / "genrl_single.py")
+    (tmp_path / "genrl_single").rmdir()
+    (plugin,) = load_components()
+    assert plugin.config_package is None
+    assert describe_all().splitlines()[-4:-2] == ["Plugins:", "  genrl_single 1.2: nothing"]
 
 
 def test_genrl_without_plugins() -> None:
@@ -98,8 +143,9 @@ def test_a_plugin_works_at_once(tmp_path: Path) -> None:
         "              ['train', '+experiment=their'], ['train', 'sampler=min']):\n"
         "    try: main(words)\n"
         "    except SystemExit as stop: print('code', stop.code)\n"
-        "from genrl.config import versions\n"
-        "print(versions()['genrl_mine'])\n"
+        "from genrl.provenance import versions\n"
+        "used = versions({'student_sampler': {'name': 'mine'}})\n"
+        "print(used['genrl_mine'], versions({}).get('genrl_mine'))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path
@@ -109,7 +155,7 @@ def test_a_plugin_works_at_once(tmp_path: Path) -> None:
     assert "sampler.flavour: str = plain" in out
     assert "name: theirs" in out
     assert "sampler:\n  name: mine\n  steps: 7\n  flavour: plain" in out
-    assert out.endswith("1.2\n")
+    assert out.endswith("1.2 None\n")
     assert [line for line in out.splitlines() if line.startswith("code")] == [
         "code 0",
         "code 0",

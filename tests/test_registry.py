@@ -190,7 +190,8 @@ def test_two_classes_of_one_name(things: Registry[Any]) -> None:
     here = f"{__name__}.test_two_classes_of_one_name.<locals>.Other"
     first = f"{full.__module__}.{full.__qualname__}"
     assert str(caught.value) == (
-        f"{things.kind} 'full' is registered twice: by {first} and by {here}"
+        f"{things.kind} 'full' is registered twice: by {first} and by {here}; "
+        "one of them needs another name"
     )
     assert things.get("full") is full
 

@@ -1,0 +1,90 @@
+"""Which distributions a run is made of: noted where it begins, asked for where it is opened.
+
+``versions.yaml`` holds the versions of the packages that can change a result and of the plugins
+whose components the run uses. Runs of older versions of genrl list every plugin that was installed,
+so that a plugin counts as missing only where a component is.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from genrl.plugins import load_components, origin
+from genrl.registry import ConfigurationError, registries
+
+PACKAGES = ("genrl", "torch", "torchvision", "lightning", "hydra-core", "omegaconf", "numpy")
+# Keys of the config whose component is of a kind with another name.
+KINDS = {
+    "student_sampler": "sampler",
+    "ema": "callback",
+    "evaluation": "callback",
+    "checkpoint": "callback",
+    "progress": "callback",
+}
+
+
+def versions(config: Mapping[str, Any]) -> dict[str, str]:
+    """The version of each package that can change a run's result, its plugins included."""
+    found = {package: metadata.version(package) for package in PACKAGES}
+    ours = {plugin.distribution for plugin in load_components()}
+    for kind, name in chosen(config):
+        if name in registries()[kind].names():
+            distribution, version = origin(registries()[kind].get(name))
+            if distribution in ours:
+                found[distribution] = version
+    return found
+
+
+def chosen(config: Mapping[str, Any], kind: str | None = None) -> Iterator[tuple[str, str]]:
+    """Kind and name of every component that a plain config names, at any depth.
+
+    Args:
+        config: of a run, or a part of one.
+        kind: of the components that stand under keys of their own, as callbacks do.
+    """
+    for key, value in config.items():
+        if not isinstance(value, Mapping):
+            continue
+        found = kind or KINDS.get(key, key)
+        if found in registries() and isinstance(value.get("name"), str):
+            yield found, value["name"]
+        yield from chosen(value, "callback" if key == "callbacks" else None)
+
+
+def require_plugins(path: Path, config: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
+    """Refuse a run whose components are not there because their plugin is not.
+
+    Args:
+        path: of the run's folder.
+        config: of the run.
+        recorded: its ``versions.yaml``.
+
+    Raises:
+        ConfigurationError: if so, with the components, the plugins' versions and the command.
+    """
+    installed = {plugin.distribution: plugin.version for plugin in load_components()}
+    # What is told to be typed comes from a file: only what can be a distribution and its version.
+    missing = {
+        name: version
+        for name, version in recorded.items()
+        if name not in PACKAGES
+        and installed.get(name) != version
+        and re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(name), re.ASCII)
+        and re.fullmatch(r"\d[\w.+!-]*", str(version), re.ASCII)
+    }
+    absent = dict.fromkeys(
+        f"{kind} '{name}'"
+        for kind, name in chosen(config)
+        if name not in registries()[kind].names()
+    )
+    if missing and absent:
+        plugins = ", ".join(f"{name} {version}" for name, version in missing.items())
+        command = " ".join(f"{name}=={version}" for name, version in missing.items())
+        what = "the plugin" if len(missing) == 1 else "the plugins"
+        verb = "is" if len(missing) == 1 else "are"
+        raise ConfigurationError(
+            f"{path} uses {', '.join(absent)} of {what} {plugins}, which {verb} not installed: "
+            f"pip install {command}"
+        )
