@@ -87,13 +87,16 @@ COMMANDS = {
     ),
     "export": Command(
         "RUN --to diffusers [stage=] [w=0,1,2,4] [steps=] [out=FOLDER]",
-        "write a stage as a folder that diffusers loads, without genrl and without code",
+        "write a stage as a folder that diffusers loads, without code in it",
         "genrl.commands:export",
-        "For runs with network=diffusers_unet. stage: the last one by default; w: the weights\n"
-        "that a guided stage can be asked for; steps: of sampling (a student knows its own);\n"
-        "out: folder, RUN/diffusers/STAGE by default. Load it offline:\n"
+        "stage: the last one by default; steps: of sampling (a student knows its own);\n"
+        "out: folder, RUN/diffusers/STAGE by default. Its README.md says how to load it offline:\n"
+        "  import genrl.exported\n"
         "  pipe = DiffusionPipeline.from_pretrained(FOLDER)\n"
-        "  pipe(batch_size=2, class_labels=[3, 7], num_inference_steps=4).images\n"
+        "  rows = torch.tensor([[3.0, 2.0], [7.0, 2.0]])  # class and w of each image\n"
+        "  pipe(batch_size=2, class_labels=rows, num_inference_steps=4).images\n"
+        "A run with network=diffusers_unet becomes a UNet2DModel, which needs no genrl; w is then\n"
+        "the list of weights that a guided stage can be asked for.\n"
         "genrl.json in the folder says which class_labels stand for which w.",
     ),
     "optimize": Command(

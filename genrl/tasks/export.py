@@ -1,20 +1,17 @@
 """``genrl export RUN --to diffusers``: a folder that `DiffusionPipeline.from_pretrained` loads.
 
-Of a run with ``network=diffusers_unet`` the folder is plain diffusers: nobody who loads it needs
-genrl, and nothing in it is code. Theirs is a model of T discrete steps, so the time grid becomes
-their table of β, DDIM with trailing spacing visits it as genrl's sampler does, and what genrl adds
-to the network becomes tables of that network: the embedding of each step's log-SNR, and for each
-guidance weight w_i and label the sum of both embeddings, in the row
+Theirs is a model of T discrete steps, so the time grid becomes their table of β, and DDIM with
+trailing spacing visits it as genrl's sampler does. The model is in one of two forms, weights in
+safetensors and no code in either:
 
-    class_labels = i · (num_classes + 1) + label
-
-Other networks cannot be written as a UNet2DModel: theirs knows neither our embedding of λ nor our
-groups of normalization.
+- With ``network=diffusers_unet`` it is a UNet2DModel, and whoever loads it needs no genrl
+  (`genrl.tasks.export_unet`).
+- Every other network is an `ExportedModel` of genrl, which must be installed and imported. Theirs
+  knows neither our embedding of λ and w nor our groups of normalization.
 """
 
 import importlib
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,19 +21,20 @@ import torch
 from torch import Tensor
 
 from genrl import __version__
-from genrl.diffusion import DDIMSampler, Denoiser, NoThresholding
-from genrl.diffusion.parameterizations import parameterizations
+from genrl.diffusion import DDIMSampler, Denoiser, NoiseLevel, NoThresholding
 from genrl.diffusion.samplers import samplers
 from genrl.files import write_text
-from genrl.networks import DiffusersUNet
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import is_agent
-from genrl.tasks.diffusers_teacher import PARAMETERIZATIONS
+from genrl.tasks.build import MODEL_KEYS
+from genrl.tasks.export_unet import plain_prediction_type, plain_unet
 from genrl.tasks.sample import TrainedStage, load_trained_stage
 
 FINE = 1024
 """About how many steps the exported table has where the time grid nests."""
+
+_UNIT = 1e-4  # the noise at the start may be this far from standard normal
 
 
 @dataclass
@@ -54,7 +52,7 @@ def export(path: Path, options: ExportOptions) -> Path:
     """Write the folder of a stage; returns it.
 
     Raises:
-        ConfigurationError: if the run or an option cannot be written exactly in diffusers' terms.
+        ConfigurationError: if the run or an option cannot be written in diffusers' terms.
     """
     if options.to != "diffusers":
         raise ConfigurationError(f"to={options.to}: a run can be exported to diffusers")
@@ -64,26 +62,34 @@ def export(path: Path, options: ExportOptions) -> Path:
     trained = load_trained_stage(folder, options.stage, "cpu")
     denoiser = trained.drawer.denoiser
     assert isinstance(denoiser, Denoiser)
-    network = denoiser.network
-    if not isinstance(network, DiffusersUNet) or network.takes_tokens:
-        raise ConfigurationError(
-            f"the network of {path} cannot be written as a UNet2DModel of diffusers; "
-            "train with network=diffusers_unet"
-        )
-    name = _prediction_type(parameterizations.name_of(type(denoiser.parameterization)))
+    shape = trained.spec.shape
+    if len(shape) != 3 or shape[1] != shape[2]:
+        raise ConfigurationError(f"diffusers' pipelines draw square images, not data of {shape}")
     steps = options.steps or trained.num_steps or trained.drawer.sampler.steps
     if steps < 1:
         raise ConfigurationError(f"steps must be at least 1, not {steps}")
-    log_snrs = _log_snrs(trained, steps)
-    weights = options.w if trained.is_guided else []
     out = Path(options.out) if options.out else folder.path / "diffusers" / trained.name
     if out.exists() and any(out.iterdir()):
         raise ConfigurationError(f"{out} is not empty: give out=FOLDER or remove it")
-    diffusers = importlib.import_module("diffusers")
-    unet = _unet(diffusers, network, log_snrs, weights)
+    try:
+        diffusers = importlib.import_module("diffusers")
+    except ImportError as error:
+        raise ConfigurationError(
+            "genrl export needs the library diffusers: pip install 'genrl[diffusers]'"
+        ) from error
+    times = _times(trained, steps)
+    level = trained.drawer.sampler.schedule.level(times)
+    name = plain_prediction_type(denoiser, level)
+    weights = None
+    if name is None:
+        name = "v_prediction"
+        model = _exported_model(folder, trained, denoiser, times)
+    else:
+        weights = options.w if trained.is_guided else []
+        model = plain_unet(denoiser.network, level.log_snr, weights)
     scheduler = diffusers.DDIMScheduler(
-        num_train_timesteps=len(log_snrs),
-        trained_betas=_betas(log_snrs),
+        num_train_timesteps=len(times),
+        trained_betas=_betas(level.log_snr),
         prediction_type=name,
         timestep_spacing="trailing",
         clip_sample=False,
@@ -91,41 +97,41 @@ def export(path: Path, options: ExportOptions) -> Path:
     has_classes = trained.spec.num_classes > 0
     # Theirs for class labels in general: its loop asks unet and scheduler, whichever they are.
     pipeline = diffusers.ConsistencyModelPipeline if has_classes else diffusers.DDIMPipeline
-    pipeline(unet, scheduler).save_pretrained(out, safe_serialization=True)
-    about = _about(trained, steps, weights)
+    pipeline(model, scheduler).save_pretrained(out, safe_serialization=True)
+    about = _about(trained, steps, weights, level)
     write_text(out / "genrl.json", json.dumps(about, indent=1) + "\n")
+    write_text(out / "README.md", _card(trained, about))
     return out
 
 
-def _prediction_type(parameterization: str) -> str:
-    known = {ours: theirs for theirs, ours in PARAMETERIZATIONS.items()}
-    if parameterization not in known:
-        raise ConfigurationError(
-            f"diffusers has no prediction type for parameterization={parameterization}; "
-            f"it has {', '.join(known)}"
-        )
-    return known[parameterization]
+def _exported_model(
+    folder: RunFolder, trained: TrainedStage, denoiser: Denoiser, times: Tensor
+) -> Any:
+    """The denoiser as it is, in the class that genrl adds to diffusers."""
+    from genrl.exported import ExportedModel
+
+    channels, size, _ = trained.spec.shape
+    config = folder.load_stage(trained.name)["genrl"]["config"]
+    model = ExportedModel(
+        in_channels=channels,
+        sample_size=size,
+        num_class_embeds=trained.spec.num_classes or None,
+        parts={key: config[key] for key in MODEL_KEYS},
+        times=times.tolist(),
+        is_guided=trained.is_guided,
+    )
+    model.denoiser.load_state_dict(denoiser.state_dict())
+    return model.eval()
 
 
-def _log_snrs(trained: TrainedStage, steps: int) -> Tensor:
-    """λ of the exported steps 0, 1, ..., float64: the time grid from its end to its start.
-
-    Raises:
-        ConfigurationError: if the schedule does not preserve variance.
-    """
-    sampler = trained.drawer.sampler
-    grid, schedule = sampler.time_grid, sampler.schedule
+def _times(trained: TrainedStage, steps: int) -> Tensor:
+    """t of the exported steps 0, 1, ..., float64: the time grid from its end to its start."""
+    grid = trained.drawer.sampler.time_grid
     count = steps * max(1, round(FINE / steps))
     times = grid.times(count)
     if not torch.allclose(times[:: count // steps], grid.times(steps), rtol=0, atol=1e-9):
         times = grid.times(steps)
-    times = times[:-1].flip(0)
-    level = schedule.level(times)
-    if not torch.allclose(level.alpha**2 + level.sigma**2, torch.ones_like(times)):
-        raise ConfigurationError(
-            f"a {type(schedule).__name__} does not preserve variance, as a table of β must"
-        )
-    return level.log_snr
+    return times[:-1].flip(0)
 
 
 def _betas(log_snrs: Tensor) -> list[float]:
@@ -138,37 +144,13 @@ def _betas(log_snrs: Tensor) -> list[float]:
     return betas
 
 
-@torch.no_grad()
-def _unet(
-    diffusers: Any, network: DiffusersUNet, log_snrs: Tensor, weights: Sequence[float]
-) -> Any:
-    """The network with everything that genrl adds to it in its own tables."""
-    theirs: Any = network.model
-    state = dict(theirs.state_dict())
-    steps = network.timesteps(log_snrs)
-    if network.has_learned_steps:
-        steps = steps.round().long()
-    state["time_proj.weight"] = theirs.time_proj(steps).float()
-    config = {
-        **{key: value for key, value in theirs.config.items() if not key.startswith("_")},
-        "time_embedding_type": "learned",
-        "num_train_timesteps": len(log_snrs),
-        "class_embed_type": None,
-    }
-    if network.label is not None:
-        rows = network.label.weight
-        if weights:
-            guidance = network.guidance(network.guidance_features(torch.tensor(weights)))
-            rows = (guidance[:, None] + rows).flatten(0, 1)
-        state["class_embedding.weight"] = rows
-        config["num_class_embeds"] = len(rows)
-    unet = diffusers.UNet2DModel(**config)
-    unet.load_state_dict(state)
-    return unet.eval()
+def _about(
+    trained: TrainedStage, steps: int, weights: list[float] | None, level: NoiseLevel
+) -> dict[str, Any]:
+    """What a user must know to call the pipeline, and what it leaves out.
 
-
-def _about(trained: TrainedStage, steps: int, weights: Sequence[float]) -> dict[str, Any]:
-    """What a user must know to call the pipeline, and what it leaves out."""
+    ``weights`` are those of a plain UNet2DModel, None for an `ExportedModel`.
+    """
     sampler = trained.drawer.sampler
     left_out = []
     if type(sampler) is not DDIMSampler or sampler.is_stochastic:
@@ -177,12 +159,55 @@ def _about(trained: TrainedStage, steps: int, weights: Sequence[float]) -> dict[
         left_out.append("thresholding")
     if trained.drawer.guidance is not None and not trained.is_guided and trained.spec.num_classes:
         left_out.append("guidance: combine the classes with the null class yourself")
-    return {
+    start = level.sigma[-1].item() / float(torch.hypot(level.alpha[-1], level.sigma[-1]))
+    if abs(start - 1) > _UNIT:
+        left_out.append(
+            f"the start: genrl scales the noise by {start:.6g}, pipelines of diffusers by 1"
+        )
+    about = {
         "made_by": f"genrl {__version__}",
+        "needs_genrl": weights is None,
         "stage": trained.name,
         "num_inference_steps": steps,
         "num_classes": trained.spec.num_classes,
-        "w": list(weights),
-        "class_labels": "i * (num_classes + 1) + label for the i-th w; label = num_classes is null",
         "left_out": left_out,
     }
+    if weights is None:
+        rows = "a float tensor of rows [label, w]" if trained.is_guided else "label"
+        return {**about, "class_labels": f"{rows}; label = num_classes is null"}
+    rows = "i * (num_classes + 1) + label for the i-th w; label = num_classes is null"
+    return {**about, "w": list(weights), "class_labels": rows}
+
+
+def _card(trained: TrainedStage, about: dict[str, Any]) -> str:
+    """A README of the folder: how it is loaded and what it leaves out."""
+    is_ours, classes = about["needs_genrl"], trained.spec.num_classes
+    arguments = [f"num_inference_steps={about['num_inference_steps']}"]
+    needs = "diffusers alone; genrl is not needed"
+    imports = ["import torch", "from diffusers import DiffusionPipeline"]
+    if is_ours:
+        needs = "diffusers, and genrl: `pip install 'genrl[diffusers]'`"
+        imports.append("import genrl.exported  # the model's class, which diffusers then finds")
+    if classes and is_ours and trained.is_guided:
+        labels = "torch.tensor([[0.0, 2.0]])"
+        arguments.insert(0, f"class_labels={labels}")
+    elif classes:
+        arguments.insert(0, "class_labels=[0]")
+    lines = [
+        f"# {about['stage']}, by {about['made_by']}",
+        "",
+        f"Needs {needs}. Weights are safetensors; nothing here is code.",
+        "",
+        "```python",
+        *imports,
+        "",
+        "pipe = DiffusionPipeline.from_pretrained(FOLDER)",
+        f"images = pipe(batch_size=1, {', '.join(arguments)}).images",
+        "```",
+        "",
+    ]
+    if classes:
+        lines += [f"`class_labels`: {about['class_labels']}.", ""]
+    if about["left_out"]:
+        lines += ["Left out:", "", *(f"- {item}" for item in about["left_out"]), ""]
+    return "\n".join(lines)

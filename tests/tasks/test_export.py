@@ -13,6 +13,7 @@ import torch
 
 from genrl.config import compose
 from genrl.diffusion.noise import mixed_seed
+from genrl.exported import ExportedModel
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import build_module, build_stages
@@ -44,12 +45,17 @@ SMALL = [
 PROCESS = """
 import json, sys
 import torch
-sys.modules["genrl"] = None  # whoever loads the folder need not have it
+if sys.argv[2] == "plain":
+    sys.modules["genrl"] = None  # whoever loads the folder need not have it
+else:
+    import genrl.exported
 from diffusers import DiffusionPipeline
 
 calls, out = json.loads(sys.argv[1]), {}
 for name, (folder, seeds, arguments) in calls.items():
     pipe = DiffusionPipeline.from_pretrained(folder)
+    labels = torch.tensor(arguments.pop("class_labels"))
+    arguments["class_labels"] = labels if labels.ndim == 2 else labels.tolist()
     pipe.set_progress_bar_config(disable=True)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     images = pipe(batch_size=len(seeds), generator=generators, output_type="pt", **arguments).images
@@ -58,10 +64,10 @@ print(json.dumps(out))
 """
 
 
-def in_a_fresh_process(calls: dict[str, Any]) -> dict[str, torch.Tensor]:
+def in_a_fresh_process(calls: dict[str, Any], form: str) -> dict[str, torch.Tensor]:
     environment = os.environ | {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     result = subprocess.run(
-        [sys.executable, "-c", PROCESS, json.dumps(calls)],
+        [sys.executable, "-c", PROCESS, json.dumps(calls), form],
         env=environment, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
@@ -115,7 +121,7 @@ def test_the_same_images_without_genrl(run: RunFolder, tmp_path: Path) -> None:
     found = in_a_fresh_process({
         name: (folders[stage], seeds, {"class_labels": rows, "num_inference_steps": steps})
         for name, (stage, steps, _, rows) in calls.items()
-    })  # fmt: skip
+    }, "plain")  # fmt: skip
     for name, (stage, steps, w, _) in calls.items():
         expected = ours(run, stage=stage, steps=steps, w=w, out=str(tmp_path / name))
         torch.testing.assert_close(found[name], expected, rtol=0, atol=1e-4)
@@ -151,23 +157,58 @@ def test_mistakes(run: RunFolder, tmp_path: Path) -> None:
             export(run.path, options)
 
 
-@pytest.mark.parametrize(
-    ("overrides", "complaint"),
-    [
-        (["network=unet_digits", "network.num_blocks=1"], "train with network=diffusers_unet"),
-        (["parameterization=both"], "no prediction type for parameterization=both; it has eps"),
-        (["schedule=flow"], "FlowSchedule does not preserve variance"),
-    ],
-)
-def test_what_diffusers_cannot_express(
-    overrides: list[str], complaint: str, tmp_path: Path
-) -> None:
-    words = [
-        *SMALL[:2], "distill=none", "training.updates=1", "training.batch_size=4",
-        "callback@evaluation=none",
-    ]  # fmt: skip
-    if not overrides[0].startswith("network"):
-        words += SMALL[2:7]
-    folder = train(compose([*words, *overrides]), tmp_path / "run")
-    with pytest.raises(ConfigurationError, match=complaint):
+OWN = [
+    "+experiment=cfg_distill", "device=cpu", "network.channels=8", "network.head_channels=8",
+    "network.num_blocks=1", *SMALL[7:],
+]  # fmt: skip
+
+
+def test_any_network_with_genrl_imported(tmp_path: Path) -> None:
+    """Our `unet`, for any w; and a schedule of another family, which is rescaled."""
+    seeds, calls, expected = [mixed_seed(0, index) for index in range(6)], {}, {}
+    flow = ["schedule=flow", "parameterization=flow_velocity", "distill=none"]
+    for kind, overrides, stages in (
+        ("cosine", [], [("teacher", 8, 0.0), ("guided", 16, 3.5), ("4", 4, 1.25)]),
+        ("flow", flow, [("teacher", 8, 0.0)]),
+    ):
+        words = [word for word in OWN if not (overrides and word.startswith("distill"))]
+        run = train(compose([*words, *overrides]), tmp_path / kind)
+        randomized(run)
+        for stage, steps, w in stages:
+            out = tmp_path / f"{kind}_{stage}"
+            export(run.path, ExportOptions(stage=stage, steps=steps, out=str(out)))
+            assert not list(out.rglob("*.py")) + list(out.rglob("*.bin"))
+            assert "import genrl.exported" in (out / "README.md").read_text()
+            rows: Any = [[float(label), w] for label in range(6)]
+            labels = list(range(6)) if stage == "teacher" else rows
+            arguments = {"class_labels": labels, "num_inference_steps": steps}
+            calls[out.name] = (str(out), seeds, arguments)
+            expected[out.name] = ours(run, stage=stage, steps=steps, w=w, out=str(out / "ours"))
+    found = in_a_fresh_process(calls, "with genrl")
+    for name, images in expected.items():
+        torch.testing.assert_close(found[name], images, rtol=0, atol=1e-4)
+        assert images.std() > 0.05, name
+
+
+def test_what_is_not_the_form_of_diffusers(tmp_path: Path) -> None:
+    words = ["+experiment=cfg_distill", "device=cpu", *SMALL[7:8], "distill=none"]
+    words += ["training.batch_size=4", "callback@evaluation=none", "data=gaussian_mixture"]
+    folder = train(compose([*words, "network=mlp_small", "feature=identity"]), tmp_path / "run")
+    with pytest.raises(ConfigurationError, match="draw square images, not data of"):
         export(folder.path, ExportOptions())
+
+
+def test_rows_of_class_and_w() -> None:
+    """A list of floats would be cut to whole numbers by diffusers."""
+    model = ExportedModel(
+        in_channels=1, sample_size=8, num_class_embeds=10, times=[0.25, 0.75], is_guided=True,
+        parts={
+            "network": {"name": "unet", "channels": 8, "num_blocks": 1, "head_channels": 8},
+            "schedule": "cosine", "parameterization": "v",
+        },
+    )  # fmt: skip
+    z = torch.randn(2, 1, 8, 8)
+    with pytest.raises(ValueError, match="give a tensor of floats"):
+        model(z, 0, torch.tensor([[1, 2], [3, 4]]))
+    assert model._time(0.5).item() == 0.5
+    torch.testing.assert_close(model(z, 1, None).sample, model(z, 1, torch.tensor([10, 10])).sample)
