@@ -90,9 +90,9 @@ def test_a_plugin_that_fails_is_named(tmp_path: Path, module: str, code: str, re
     [
         (
             "experiment/cfg_distill.yaml",
-            "experiment/cfg_distill.yaml has the name of a file of genrl",
+            "has the name of a file of genrl: give",
         ),
-        ("sampler/heun.yaml", "sampler/heun.yaml has the name of the component sampler.heun"),
+        ("sampler/heun.yaml", "has the name of the component sampler.heun: give"),
     ],
 )
 def test_a_plugin_whose_yaml_shadows_genrls_is_named(
