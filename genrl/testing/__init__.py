@@ -3,6 +3,8 @@
 Importing this registers ``genrl/Counting-v0``, ``genrl/Ring-v0`` (8 steps), ``genrl/Identity-v0``
 and ``genrl/IdentityBox-v0`` (10 steps) with gymnasium, so that
 ``env=gymnasium env.id=genrl.testing:genrl/Ring-v0`` trains on one.
+
+`check_callback`, which needs Lightning, stands in a module of its own, ``genrl.testing.callbacks``.
 """
 
 import gymnasium
@@ -26,6 +28,8 @@ from genrl.testing.diffusion import (
     check_weighting,
 )
 from genrl.testing.identity import IdentityBoxEnv, IdentityEnv
+from genrl.testing.imitation import check_imitation_loss
+from genrl.testing.networks import check_network
 from genrl.testing.ring import RingEnv
 from genrl.testing.vector import check_vector_env
 
@@ -38,6 +42,8 @@ __all__ = [
     "RingEnv",
     "check_autoreset",
     "check_guidance",
+    "check_imitation_loss",
+    "check_network",
     "check_parameterization",
     "check_rollout",
     "check_sampler",
