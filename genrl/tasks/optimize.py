@@ -6,7 +6,7 @@ samples and data (Watson et al. 2022). Both are printed beside the uniform grid 
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -40,6 +40,12 @@ from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.optimized import Optimized
 from genrl.tasks.sample import TrainedStage, load_trained_stage
 from genrl.typing import Labels
+
+USUAL: dict[str, type[UniformTimeGrid | KarrasTimeGrid]] = {
+    "uniform": UniformTimeGrid,
+    "karras": KarrasTimeGrid,
+}
+"""Grids that every search is compared with."""
 
 _MOST_REAL = 5000
 _LEAST_STD = 1e-12  # of a step, below which it counts as free of noise
@@ -80,6 +86,23 @@ def optimize(path: Path, options: OptimizeOptions, say: Callable[[str], None]) -
     Raises:
         ConfigurationError: if the run or an option is not fit for it.
     """
+    workbench = open_workbench(path, options, say)
+    say(workbench.head())
+    written = []
+    for steps in options.steps:
+        found = workbench.search(steps)
+        for row in (*(workbench.usual(name, steps) for name in USUAL), workbench.measured(found)):
+            say(row.line())
+        written.append(found.write(workbench.folder))
+    return written
+
+
+def open_workbench(path: Path, options: OptimizeOptions, say: Callable[[str], None]) -> "Workbench":
+    """Load the run's model and data; arguments as for `optimize`.
+
+    Raises:
+        ConfigurationError: if the run or an option is not fit for it.
+    """
     _check(options)
     folder = RunFolder.open(path)
     config = folder.config()
@@ -92,16 +115,29 @@ def optimize(path: Path, options: OptimizeOptions, say: Callable[[str], None]) -
         raise ConfigurationError(
             f"the stage '{trained.name}' is distilled for its own steps: give stage=teacher"
         )
-    workbench = Workbench(folder, config, trained, options, device, say)
-    find = workbench.learned_sampler if options.sampler else workbench.best_grid
-    say(workbench.head())
-    written = []
-    for steps in options.steps:
-        found = find(steps)
-        for line in workbench.compare(found):
-            say(line)
-        written.append(found.write(folder))
-    return written
+    return Workbench(folder, config, trained, options, device, say)
+
+
+@dataclass(frozen=True)
+class Row:
+    """How well a grid or a sampler does.
+
+    Args:
+        steps: network evaluations.
+        method: name of the grid, or of what was found.
+        bits: the bound on each split, bits per dimension.
+        frechet: distance of samples to the training data.
+    """
+
+    steps: int
+    method: str
+    bits: list[float]
+    frechet: float
+
+    def line(self) -> str:
+        """Under `Workbench.head`."""
+        cells = "".join(f"  {value:>16.4f}" for value in self.bits)
+        return f"{self.steps:>5}  {self.method:<8}{cells}  {self.frechet:>16.3f}"
 
 
 class Workbench:
@@ -125,7 +161,8 @@ class Workbench:
         device: torch.device,
         say: Callable[[str], None],
     ) -> None:
-        self.trained, self.options, self.device, self.say = trained, options, device, say
+        self.folder, self.trained, self.options = folder, trained, options
+        self.device, self.say = device, say
         denoiser = trained.drawer.denoiser
         assert isinstance(denoiser, Denoiser)
         self.denoiser = denoiser.requires_grad_(False)
@@ -180,6 +217,10 @@ class Workbench:
             std=std,
             share_noise=share_noise,
         )
+
+    def search(self, steps: int) -> Optimized:
+        """What the options ask for."""
+        return self.learned_sampler(steps) if self.options.sampler else self.best_grid(steps)
 
     def best_grid(self, steps: int) -> Optimized:
         """By the dynamic program on training data."""
@@ -243,19 +284,19 @@ class Workbench:
         return bind(self.denoiser, label, w, self.guidance, self.thresholding)
 
     def head(self) -> str:
-        """Over the table that `compare` prints."""
+        """Over a table of rows."""
         names = "".join(f"  {split.name + ' bound':>16}" for split in self.splits)
         unit = f"bits per dimension; samples at w = {self.options.w:g}"
         return f"{unit}\n{'steps':>5}  {'':<8}{names}  {'Fréchet distance':>16}"
 
-    def compare(self, found: Optimized) -> Iterator[str]:
-        """A line for the uniform grid, Karras' grid and what was found."""
-        steps = found.steps
-        grids = {"uniform": UniformTimeGrid(self.schedule), "karras": KarrasTimeGrid(self.schedule)}
-        for name, grid in grids.items():
-            times = grid.times(steps)
-            sampler = build_sampler(self.sampler_config, self.schedule, {"name": name})
-            yield self._line(name, steps, self._bits(times[:-1], None), sampler)
+    def usual(self, name: str, steps: int) -> Row:
+        """A grid of `USUAL`."""
+        times = USUAL[name](self.schedule).times(steps)
+        sampler = build_sampler(self.sampler_config, self.schedule, name)
+        return self._row(name, steps, self._bits(times[:-1], None), sampler)
+
+    def measured(self, found: Optimized) -> Row:
+        """What was found."""
         if found.kind == "grid":
             times = torch.tensor(found.values["times"], dtype=torch.float64)
             coefficients = None
@@ -265,7 +306,7 @@ class Workbench:
             times = torch.cat([times, times.new_zeros(1)])
         bits = self._bits(times[:-1], coefficients)
         sampler = found.sampler(build_sampler(self.sampler_config, self.schedule, "uniform"))
-        yield self._line(found.method, steps, bits, sampler)
+        return self._row(found.method, found.steps, bits, sampler)
 
     def _bits(self, times: Tensor, coefficients: GgdmCoefficients | None) -> list[float]:
         """The bound on each split in bits per dimension; steps without noise have none."""
@@ -281,13 +322,12 @@ class Workbench:
             found.append(nats / math.log(2))
         return found
 
-    def _line(self, name: str, steps: int, bits: list[float], sampler: Sampler) -> str:
+    def _row(self, name: str, steps: int, bits: list[float], sampler: Sampler) -> Row:
         drawer = self.trained.drawer
         drawer.sampler = sampler
         samples, _ = self.evaluator.draw(drawer, steps, self.options.w)
         drawer.sampler = self.own
-        cells = "".join(f"  {value:>16.4f}" for value in bits)
-        return f"{steps:>5}  {name:<8}{cells}  {self.evaluator.frechet(samples):>16.3f}"
+        return Row(steps, name, bits, self.evaluator.frechet(samples))
 
 
 def _ggdm_nats(coefficients: GgdmCoefficients, terms: GridTerms) -> float:
