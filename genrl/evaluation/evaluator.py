@@ -27,6 +27,8 @@ from genrl.evaluation.precision_recall import precision_recall
 from genrl.typing import Data, DataSpec
 
 Gather = Callable[[Tensor], Tensor]
+MAX_REAL = 10_000
+"""Real examples of each split that are compared with, and that classifiers learn from."""
 
 
 @dataclass(frozen=True)

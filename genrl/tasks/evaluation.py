@@ -7,15 +7,13 @@ import torch
 from torch import Tensor
 
 from genrl.data import DataSource
-from genrl.evaluation.evaluator import Evaluator
+from genrl.evaluation.evaluator import MAX_REAL, Evaluator
 from genrl.evaluation.features import features
 from genrl.evaluation.ladder import LadderEvaluation, Plan
 from genrl.evaluation.pictures import Pictures
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config, Drawers, build_feature
 from genrl.tasks.guidance import guidance_sources
-
-MAX_REAL = 10_000
 
 
 def make_evaluation(

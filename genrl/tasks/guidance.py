@@ -16,6 +16,7 @@ from genrl.diffusion.noise import randn
 from genrl.diffusion.noisy_classifier import NoisyClassifier, num_outputs_for
 from genrl.diffusion.schedules import schedules
 from genrl.diffusion.schedules.base import NoiseLevel
+from genrl.evaluation.evaluator import MAX_REAL
 from genrl.evaluation.features.fitted import FittedClassifier
 from genrl.evaluation.features.training import Recipe
 from genrl.files import existing
@@ -26,7 +27,6 @@ from genrl.tasks.build import Config, build_data, build_denoiser
 from genrl.tasks.teacher import TeacherCheckpoint, load_teacher
 from genrl.typing import Data, DataSpec
 
-MAX_EXAMPLES = 10_000  # that a classifier of noisy data learns from
 PATHS = ("model", "values", "mask")
 Say = Callable[[str], None]
 
@@ -202,13 +202,13 @@ class _ClassifierOfTheRun:
         about = f"{self.config['network']}, {self.config['schedule']}"
         network = _AtAnyNoise(self.classifier, schedule, about)
         data = build_data(self.config)
-        train = data.train().evenly(MAX_EXAMPLES)
+        train = data.train().evenly(MAX_REAL)
         held_out = data.held_out()
         fitted = FittedClassifier("noisy_classifier", network, self.recipe)
         self.say("preparing the classifier of noisy data for guidance=classifier")
         accuracy = fitted.fit(
             *train,
-            *(train if held_out is None else held_out.evenly(MAX_EXAMPLES)),
+            *(train if held_out is None else held_out.evenly(MAX_REAL)),
             self.folder.path / "features",
             device,
         )

@@ -6,6 +6,7 @@ import torch
 
 from genrl.callbacks.likelihood_evaluation import splits_of
 from genrl.diffusion import Denoiser, UniformTimeGrid
+from genrl.evaluation.evaluator import MAX_REAL
 from genrl.evaluation.likelihood import (
     LikelihoodEvaluation,
     LikelihoodRow,
@@ -16,7 +17,6 @@ from genrl.registry import ConfigurationError
 from genrl.report import write_report
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import build_data
-from genrl.tasks.evaluation import MAX_REAL
 from genrl.tasks.sample import load_trained_stage
 
 STEPS = (16, 64, 256)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.guidance.base import Guidance
+from genrl.diffusion.noise import randn
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.time_samplers.base import TimeSampler
@@ -153,6 +154,22 @@ def x_loss(
 def uniform_w(w_min: float, w_max: float, batch: int, generator: torch.Generator) -> Batch:
     """A guidance weight for each example, uniform in [w_min, w_max]."""
     return w_min + (w_max - w_min) * torch.rand(batch, generator=generator, device=generator.device)
+
+
+def noisy_start(
+    schedule: NoiseSchedule,
+    x: Data,
+    t: Batch,
+    w_range: tuple[float, float] | None,
+    generator: torch.Generator,
+) -> tuple[Data, Batch | None]:
+    """What a distilled student and its teacher are given: z at t, and w where it has a range.
+
+    w is drawn first, then the noise.
+    """
+    w = None if w_range is None else uniform_w(*w_range, len(x), generator)
+    noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
+    return schedule.perturb(x, t, noise), w
 
 
 def check_w(w_min: float, w_max: float) -> None:

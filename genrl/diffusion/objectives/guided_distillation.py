@@ -10,15 +10,14 @@ import torch
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.distillation import guided_target
-from genrl.diffusion.noise import randn
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
     Parts,
     balance_w,
     check_w,
+    noisy_start,
     objectives,
-    uniform_w,
     x_loss,
 )
 from genrl.typing import Data, Labels
@@ -65,9 +64,9 @@ class GuidedDistillationObjective(Objective):
         if teacher is None or label is None:
             raise ValueError("guided distillation needs a teacher and data with labels")
         t = self.parts.time_sampler.sample(len(x), generator)
-        w = uniform_w(self.w_min, self.w_max, len(x), generator)
-        noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
-        z = self.parts.schedule.perturb(x, t, noise)
+        w_range = (self.w_min, self.w_max)
+        z, w = noisy_start(self.parts.schedule, x, t, w_range, generator)
+        assert w is not None
         with torch.no_grad():
             target = guided_target(self.parts.guidance, teacher, z, t, label, w)
         prediction = student(z, t, label, w)

@@ -12,7 +12,6 @@ import torch
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.distillation import progressive_target
-from genrl.diffusion.noise import randn
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -20,8 +19,8 @@ from genrl.diffusion.objectives.base import (
     balance_w,
     check_w,
     nested_times,
+    noisy_start,
     objectives,
-    uniform_w,
     x_loss,
 )
 from genrl.typing import Data, Labels
@@ -83,11 +82,8 @@ class ProgressiveDistillationObjective(Objective):
         ).to(x.device)
         points = index * self.factor + torch.arange(self.factor + 1, device=x.device)[:, None]
         times = self.times.to(x.device)[points]
-        w = None
-        if self.use_guidance and label is not None:
-            w = uniform_w(self.w_min, self.w_max, len(x), generator)
-        noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
-        z = self.parts.schedule.perturb(x, times[0], noise)
+        w_range = (self.w_min, self.w_max) if self.use_guidance and label is not None else None
+        z, w = noisy_start(self.parts.schedule, x, times[0], w_range, generator)
         with torch.no_grad():
             target = progressive_target(bind(teacher, label, w), z, times, self.parts.schedule)
         t = times[0].to(torch.promote_types(x.dtype, torch.float32))

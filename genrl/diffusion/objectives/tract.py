@@ -15,7 +15,6 @@ import torch
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.distillation import self_taught_target
-from genrl.diffusion.noise import randn
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -24,8 +23,8 @@ from genrl.diffusion.objectives.base import (
     check_decay,
     check_w,
     nested_times,
+    noisy_start,
     objectives,
-    uniform_w,
     x_loss,
 )
 from genrl.typing import Data, Labels
@@ -97,11 +96,8 @@ class TractObjective(Objective):
         times = self.times.to(x.device)
         start, middle = times[index], times[index + 1]
         end = times[(index // self.factor + 1) * self.factor]
-        w = None
-        if self.use_guidance and label is not None:
-            w = uniform_w(self.w_min, self.w_max, len(x), generator)
-        noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
-        z = schedule.perturb(x, start, noise)
+        w_range = (self.w_min, self.w_max) if self.use_guidance and label is not None else None
+        z, w = noisy_start(schedule, x, start, w_range, generator)
         t = start.to(torch.promote_types(x.dtype, torch.float32))
         with torch.no_grad():
             first = teacher(z, t, label, w).x

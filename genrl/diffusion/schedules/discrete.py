@@ -15,6 +15,7 @@ from jaxtyping import Float64
 from torch import Tensor
 
 from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.schedules.interpolation import entry_at, place_of
 
 
 class DiscreteSchedule(NoiseSchedule, abc.ABC):
@@ -42,19 +43,10 @@ class DiscreteSchedule(NoiseSchedule, abc.ABC):
         return self
 
     def log_snr(self, t: Tensor) -> Tensor:
-        table = self.table.to(t.device)
-        position = t.double() * (len(table) - 1)
-        index = position.detach().long().clamp(0, len(table) - 2)
-        left, right = table[index], table[index + 1]
-        return (left + (position - index) * (right - left)).to(t.dtype)
+        return entry_at(self.table, t)
 
     def time(self, log_snr: Tensor) -> Tensor:
-        table = self.table.to(log_snr.device)
-        wanted = log_snr.double().clamp(table[-1], table[0])
-        index = torch.searchsorted(-table, -wanted, right=True).sub(1).clamp(0, len(table) - 2)
-        left, right = table[index], table[index + 1]
-        position = index + (wanted - left) / (right - left)
-        return (position / (len(table) - 1)).to(log_snr.dtype)
+        return place_of(-self.table, -log_snr)
 
 
 def require_betas(num_timesteps: int, beta_start: float, beta_end: float) -> None:

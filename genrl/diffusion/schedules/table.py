@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion.schedules.base import NoiseSchedule, schedules
+from genrl.diffusion.schedules.interpolation import entry_at, place_of
 from genrl.diffusion.schedules.linear import LinearSchedule
 
 
@@ -48,17 +49,9 @@ class TableSchedule(NoiseSchedule):
         return self
 
     def log_snr(self, t: Tensor) -> Tensor:
-        angles = self.angles.to(t.device)
-        position = t.double() * (len(angles) - 1)
-        index = position.detach().long().clamp(0, len(angles) - 2)
-        left, right = angles[index], angles[index + 1]
-        angle = left + (position - index) * (right - left)
+        angle = entry_at(self.angles, t.double())
         return (-2 * torch.log(torch.tan(angle))).to(t.dtype)
 
     def time(self, log_snr: Tensor) -> Tensor:
-        angles = self.angles.to(log_snr.device)
-        wanted = torch.atan(torch.exp(-0.5 * log_snr.double())).clamp(angles[0], angles[-1])
-        index = torch.searchsorted(angles, wanted, right=True).sub(1).clamp(0, len(angles) - 2)
-        left, right = angles[index], angles[index + 1]
-        position = index + (wanted - left) / (right - left)
-        return (position / (len(angles) - 1)).to(log_snr.dtype)
+        angle = torch.atan(torch.exp(-0.5 * log_snr.double()))
+        return place_of(self.angles, angle).to(log_snr.dtype)
