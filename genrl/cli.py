@@ -44,11 +44,13 @@ COMMANDS = {
         "Components to choose from: genrl list",
     ),
     "resume": Command(
-        "RUN",
+        "RUN [trainer.devices=] [trainer.num_nodes=]",
         "go on with an interrupted run, or with the jobs of a sweep",
         "genrl.commands:resume",
         "RUN: folder of a run, or of a sweep (runs/NAME/sweep_...): its runs go on, and jobs that\n"
-        "had not begun begin. A finished run is left as it is.",
+        "had not begun begin. A finished run is left as it is.\n"
+        "trainer.devices, trainer.num_nodes, trainer.strategy, trainer.accelerator: go on with\n"
+        "more or fewer processes than before; the global batch and its results stay the same.",
     ),
     "sample": Command(
         "RUN [n=64] [steps=] [w=1] [stage=] [label=] [seed=0] [guidance=] [sampler=] [grid=FILE]",
@@ -203,10 +205,10 @@ def _run(path: str, words: list[str], debug: bool) -> int:
 
 
 def _is_known(error: Exception) -> bool:
-    """Whether the user can do more than a programmer: a run that diverged, a full disk."""
+    """Whether the user can do more than a programmer: a full disk, a dead process."""
     if isinstance(error, OSError):
         return error.filename is not None
-    return type(error).__name__ == "DivergenceError"
+    return type(error).__name__ in ("DivergenceError", "LostProcessError")
 
 
 def _nearest(name: str) -> str:

@@ -36,6 +36,7 @@ def train(words: list[str]) -> None:
     check_words(words, config_names())
     # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back inside the task.
     original = sys.argv
+    words = words + _told_by_the_first_process()
     os.environ["HYDRA_FULL_ERROR"] = "1"
 
     failures: list[Exception] = []
@@ -43,9 +44,11 @@ def train(words: list[str]) -> None:
     def job(config: DictConfig) -> None:
         sys.argv = original
         from genrl.modules import DivergenceError
+        from genrl.tasks.launch import tell_folder
         from genrl.tasks.train import train as train_task
 
         path = Path(HydraConfig.get().runtime.output_dir)
+        tell_folder(path)
         try:
             folder = train_task(plain(config), path)
         except (ConfigurationError, DivergenceError) as error:
@@ -53,7 +56,7 @@ def train(words: list[str]) -> None:
             failures.append(error)
             _remove_traces(path)
         else:
-            print(f"done: {folder.path}\nopen {folder.report}", flush=True)
+            _done(folder.path, folder.report)
 
     sys.argv = [original[0], *words]
     try:
@@ -67,9 +70,28 @@ def train(words: list[str]) -> None:
     _raise(failures)
 
 
+def _done(path: Path, report: Path) -> None:
+    """One of several processes says it for all."""
+    from genrl import processes
+
+    if processes.rank() == 0:
+        print(f"done: {path}\nopen {report}", flush=True)
+
+
+def _told_by_the_first_process() -> list[str]:
+    """Where several processes were started together, the others write into the folder of one."""
+    if not {"TORCHELASTIC_RUN_ID", "SLURM_NTASKS"} & set(os.environ):
+        return []
+    from genrl.tasks.launch import heard_folder
+
+    path = heard_folder()
+    quoted = str(path).replace("'", "\\'")
+    return [] if path is None else [f"hydra.run.dir='{quoted}'", "hydra.output_subdir=null"]
+
+
 def _remove_traces(path: Path) -> None:
     """Hydra's own files where no run came to be: a folder without a run only confuses."""
-    if (path / "config.yaml").exists():
+    if (path / "config.yaml").exists() or int(os.environ.get("RANK", 0)):
         return
     shutil.rmtree(path / ".hydra", ignore_errors=True)
     (path / "genrl.log").unlink(missing_ok=True)
@@ -96,14 +118,15 @@ def _check_flags(words: Sequence[str]) -> None:
 
 def resume(words: list[str]) -> None:
     """Go on with a run, or with every job of a sweep."""
-    (path,) = _paths(words, 1, "genrl resume RUN")
+    devices = [word for word in words if "=" in word]
+    (path,) = _paths([word for word in words if "=" not in word], 1, "genrl resume RUN")
     if is_sweep(path):
         _resume_sweep(path)
         return
     from genrl.tasks.train import resume as resume_task
 
-    folder = resume_task(path)
-    print(f"done: {folder.path}\nopen {folder.report}", flush=True)
+    folder = resume_task(path, dict(word.split("=", 1) for word in devices))
+    _done(folder.path, folder.report)
 
 
 def _resume_sweep(path: Path) -> None:

@@ -77,7 +77,7 @@ class ImageEvaluationCallback(StageCallback["DiffusionModule"]):
     def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
         """A preview, with the weights as they are."""
         step = module.position.step
-        if self.every and step and step % self.every == 0 and trainer.is_global_zero:
+        if self.every and step and step % self.every == 0:
             module.denoiser.eval()
             self.evaluation(trainer, module).preview(
                 stage.name,

@@ -38,7 +38,7 @@ class LikelihoodEvaluationCallback(StageCallback["DiffusionModule"]):
 
     def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
         """Measure the student, unless it was distilled."""
-        if stage.is_guided or stage.num_steps is not None or not trainer.is_global_zero:
+        if stage.is_guided or stage.num_steps is not None:
             return
         module.denoiser.eval()
         data = data_sources.build(self.context.config["data"])
@@ -51,6 +51,8 @@ class LikelihoodEvaluationCallback(StageCallback["DiffusionModule"]):
             seed=self.seed,
         )
         rows = list(evaluation.continuous())
+        if not trainer.is_global_zero:
+            return  # they measured too: of a sharded model, none can do it alone
         store(self.context.folder, rows)
         for callback in followers_of(trainer):
             if isinstance(callback, ProgressCallback):

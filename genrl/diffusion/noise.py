@@ -1,18 +1,75 @@
-"""Standard normal noise from one generator, or from one generator for each example.
+"""Random numbers from one generator, from one for each example, or from one for all processes.
 
 A generator for each example ties the noise to the example's index, so that the same sample comes
-out whatever the batch size, the rank or the number of devices.
+out whatever the batch size, the rank or the number of devices. In training, which knows the whole
+batch, a `SharedGenerator` does it without a generator for each: every process draws the numbers of
+the global batch and keeps those of its own examples.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from genrl.typing import Data
 
+
+@dataclass(frozen=True)
+class SharedGenerator:
+    """A generator that is the same in all processes, which each take their part of a batch.
+
+    Args:
+        generator: in the same state everywhere.
+        rank: of this process.
+        world_size: number of processes.
+    """
+
+    generator: torch.Generator
+    rank: int
+    world_size: int
+
+    @property
+    def device(self) -> torch.device:
+        """Of the generator."""
+        return self.generator.device
+
+
+# What an objective draws from.
+BatchGenerator = torch.Generator | SharedGenerator
+
+
+def draw(
+    numbers: Callable[[int, torch.Generator], Tensor], batch: int, generator: BatchGenerator
+) -> Tensor:
+    """Random numbers of this process' examples.
+
+    Args:
+        numbers: of (examples, generator), with the examples first.
+        batch: examples of this process.
+        generator: to draw from.
+    """
+    if isinstance(generator, torch.Generator):
+        return numbers(batch, generator)
+    whole = numbers(batch * generator.world_size, generator.generator)
+    return whole[generator.rank * batch : (generator.rank + 1) * batch]
+
+
+def rand(batch: int, generator: BatchGenerator) -> Tensor:
+    """A uniform number in [0, 1) for each example, where the generator lives."""
+    return draw(lambda n, g: torch.rand(n, generator=g, device=g.device), batch, generator)
+
+
+def randint(high: int, batch: int, generator: BatchGenerator) -> Tensor:
+    """A number of 0, ..., high - 1 for each example, where the generator lives."""
+    return draw(
+        lambda n, g: torch.randint(high, (n,), generator=g, device=g.device), batch, generator
+    )
+
+
 Generators = torch.Generator | Sequence[torch.Generator] | None
 # Or prescribed noise: a function of the shape.
-NoiseSource = Generators | Callable[[Sequence[int]], torch.Tensor]
+NoiseSource = Generators | SharedGenerator | Callable[[Sequence[int]], torch.Tensor]
 
 
 def randn(
@@ -27,7 +84,8 @@ def randn(
     Args:
         shape: of the result.
         generator: one for all, or a sequence of one for each example; the noise is drawn where the
-            generator lives and then moved. Or a function of the shape that gives the noise.
+            generator lives and then moved. Or a function of the shape that gives the noise, or the
+            generator of a global batch, of which this process' part is drawn.
         dtype: of the result.
         device: of the result.
 
@@ -37,6 +95,12 @@ def randn(
     if generator is None or isinstance(generator, torch.Generator):
         source = generator.device if generator is not None else device
         return torch.randn(*shape, generator=generator, dtype=dtype, device=source).to(device)
+    if isinstance(generator, SharedGenerator):
+        return draw(
+            lambda n, g: torch.randn(n, *shape[1:], generator=g, dtype=dtype, device=g.device),
+            shape[0],
+            generator,
+        ).to(device)
     if callable(generator):
         return generator(shape).to(device=device, dtype=dtype)
     if len(generator) != shape[0]:

@@ -16,9 +16,11 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import SyncVectorEnv, VectorEnv
 
+from genrl import processes
 from genrl.envs import mujoco_state
 from genrl.envs.base import EnvironmentSource
 from genrl.envs.plain_values import NotPlainError, decode, encode, equal
+from genrl.envs.sharded import ShardedVectorEnv
 from genrl.registry import ConfigurationError
 
 # How an environment is shown and where its files lie is no state of it.
@@ -31,11 +33,18 @@ _survivors: WeakKeyDictionary[VectorEnv, bool] = WeakKeyDictionary()
 def capture(envs: VectorEnv) -> dict[str, Any] | None:
     """The state of a ``sync`` vector environment as plain values and tensors.
 
+    Of environments that several processes share it is the state of all; every process must call.
+
     Returns:
         None where it cannot be restored: other back-ends, and environments that keep state
         elsewhere. Their episodes have to be begun anew.
     """
     inner = envs.unwrapped
+    if isinstance(inner, ShardedVectorEnv):
+        parts = processes.gather_objects(capture(inner.local))
+        if any(part is None for part in parts):
+            return None
+        return {"vector": [], "envs": [env for part in parts for env in part["envs"]]}
     if not isinstance(inner, SyncVectorEnv):
         return None
     if envs not in _survivors:
@@ -55,18 +64,29 @@ def restore(envs: VectorEnv, state: dict[str, Any]) -> None:
         ConfigurationError: if they were not.
     """
     inner = envs.unwrapped
+    if isinstance(inner, ShardedVectorEnv):
+        _check_number(state, inner.num_envs)
+        restore(inner.local, {"vector": [], "envs": state["envs"][inner.mine]})
+        return
     layers = list(_layers(envs))
+    # Another division among processes has other arrays; the next step fills them anew.
+    if not state["vector"]:
+        layers = []
     if not isinstance(inner, SyncVectorEnv) or len(layers) != len(state["vector"]):
         raise ConfigurationError("the saved state is that of environments with other wrappers")
-    if len(inner.envs) != len(state["envs"]):
-        raise ConfigurationError(
-            f"the saved state is that of {len(state['envs'])} environments, "
-            f"but these are {len(inner.envs)}: keep env.num_envs"
-        )
+    _check_number(state, len(inner.envs))
     for layer, saved in zip(layers, state["vector"], strict=True):
         _set(layer, saved)
     for env, saved in zip(inner.envs, state["envs"], strict=True):
         restore_one(env, saved)
+
+
+def _check_number(state: dict[str, Any], num_envs: int) -> None:
+    if num_envs != len(state["envs"]):
+        raise ConfigurationError(
+            f"the saved state is that of {len(state['envs'])} environments, "
+            f"but these are {num_envs}: keep env.num_envs"
+        )
 
 
 def capture_one(env: AnyEnv) -> dict[str, Any]:

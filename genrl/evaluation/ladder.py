@@ -121,7 +121,8 @@ class LadderEvaluation:
         samples = {
             w: drawer.draw(count, steps=steps, w=w, seed=seed, device=device) for w in self.plan.w
         }
-        self.pictures.draw_preview(name, update, samples)
+        if self.is_writer:
+            self.pictures.draw_preview(name, update, samples)
 
     def _write(self, rows: Sequence[Row]) -> None:
         summary = self.folder.read_summary()

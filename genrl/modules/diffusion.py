@@ -1,8 +1,10 @@
 """The LightningModule of a diffusion run: a student, its frozen teacher, and their stages.
 
-Everything random in an update comes from a seed made of (run seed, rank, number of the update), so
-that an update is a pure function of the weights, the optimizer's state and its number: a resumed
-run repeats an uninterrupted one bit for bit.
+Everything random in an update comes from a seed made of (run seed, number of the update), so that
+an update is a pure function of the weights, the optimizer's state and its number: a resumed run
+repeats an uninterrupted one bit for bit. Several processes draw the numbers of the global batch and
+each keeps those of its own examples: they do what one process would do. Dropout is the exception;
+its masks are made of the rank as well.
 """
 
 import copy
@@ -12,9 +14,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genrl import processes
 from genrl.data import ExampleBatch
 from genrl.diffusion import Denoiser, Objective, Stage
-from genrl.diffusion.noise import mixed_seed
+from genrl.diffusion.noise import BatchGenerator, SharedGenerator, mixed_seed
 from genrl.modules.base import StagedModule
 from genrl.networks.averaging import MovingAverage
 
@@ -120,7 +123,7 @@ class DiffusionModule(StagedModule):
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate()
         # Dropout draws from the global generators.
-        torch.manual_seed(self._update_seed(1))
+        torch.manual_seed(self._update_seed(1, self.global_rank))
 
     def _set_modes(self) -> None:
         """Teachers are never in training mode, and a student that has one trains without dropout.
@@ -138,16 +141,21 @@ class DiffusionModule(StagedModule):
                 if isinstance(layer, _DROPOUT):
                     layer.eval()
 
-    def _update_seed(self, stream: int) -> int:
-        return mixed_seed(mixed_seed(self.seed, self.global_rank), 4 * self.updates + stream)
+    def _update_seed(self, stream: int, rank: int = 0) -> int:
+        return mixed_seed(mixed_seed(self.seed, rank), 4 * self.updates + stream)
+
+    def _generator(self) -> BatchGenerator:
+        generator = torch.Generator(self.device).manual_seed(self._update_seed(0))
+        count = processes.world_size()
+        return SharedGenerator(generator, processes.rank(), count) if count > 1 else generator
 
     def training_step(self, batch: ExampleBatch, batch_idx: int) -> Tensor:
         """The loss of the stage's objective."""
-        generator = torch.Generator(self.device).manual_seed(self._update_seed(0))
         objective = self.objective.at(self.position.step / self.stage.updates, self._average())
         teacher = self.teacher if objective.needs_teacher else None
-        result = objective(self.denoiser, teacher, batch.x, batch.label, generator)
-        self.metrics = {"loss": result.loss.detach(), **result.metrics}
+        result = objective(self.denoiser, teacher, batch.x, batch.label, self._generator())
+        own = {"loss": result.loss.detach(), **result.metrics}
+        self.metrics = processes.mean_of_each(own)
         return result.loss
 
     def _average(self) -> Denoiser | None:

@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from genrl import processes
 from genrl.data import DataSource
 from genrl.evaluation.evaluator import MAX_REAL, Evaluator
 from genrl.evaluation.features import features
@@ -48,7 +49,11 @@ def make_evaluation(
         held_out_x, held_out_y = held_out, held_out_labels
     if rank == 0:
         say(f"preparing the feature '{features.name_of(type(feature))}' for the evaluation")
+    if rank > 0:
+        processes.wait_for_all()  # until the first one's feature lies in the cache
     feature.fit(train, train_labels, held_out_x, held_out_y, folder.path / "features")
+    if rank == 0:
+        processes.wait_for_all()
     evaluator = Evaluator(
         feature,
         data.spec,

@@ -11,6 +11,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
+from genrl import processes
 from genrl.callbacks import (
     MetricsCallback,
     ProgressCallback,
@@ -29,6 +30,7 @@ from genrl.report import write_report
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config
 from genrl.tasks.device import accelerator
+from genrl.tasks.launch import connect, is_lost, lost, outer_environment
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +44,12 @@ class Announcer:
 
     def __init__(self) -> None:
         self.progress: ProgressCallback | None = None
+        self.is_silent = False
 
     def __call__(self, text: str) -> None:
-        """Say a line."""
+        """Say a line, in the first of several processes."""
+        if self.is_silent:
+            return
         log.info(text)
         if self.progress is not None:
             self.progress.say(text)
@@ -90,12 +95,13 @@ def build_trainer(
     if loggers:
         # Before the checkpoint, which is the last one.
         followers.insert(-1, MediaCallback(folder))
+    environment = outer_environment()
     trainer = instantiate(
         settings,
         **lengths,
         logger=loggers or False,
         callbacks=[StagesCallback(followers, str(folder.last))],
-        plugins=[SafeCheckpointIO()],
+        plugins=[SafeCheckpointIO(), *([environment] if environment is not None else [])],
         enable_checkpointing=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -104,6 +110,7 @@ def build_trainer(
         default_root_dir=str(folder.path),
     )
     assert isinstance(trainer, Trainer)
+    announcer.is_silent = not trainer.is_global_zero
     return trainer
 
 
@@ -130,29 +137,36 @@ def fit(
 
     Raises:
         ConfigurationError: if another process trains this run.
+        LostProcessError: if one of the run's processes has died.
         KeyboardInterrupt: on Ctrl-C; it says how to go on.
         SystemExit: with `TERMINATED` after SIGTERM; a checkpoint is written before.
     """
     # Numbers below 1e-38 are slow on a CPU and mean nothing here.
     torch.set_flush_denormal(True)
+    command = f"genrl resume {folder.path}"
     lock = folder.locked() if trainer.is_global_zero else contextlib.nullcontext()
     try:
         with lock, warnings.catch_warnings():
             # Our loaders keep small sets in memory; Lightning would advise worker processes.
             warnings.filterwarnings("ignore", module="lightning")
+            connect(trainer, command)
             before()
             trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SIGTERMException as error:
         announcer(
             f"terminated after update {module.updates}, which {folder.last} holds; "
-            f"go on with: genrl resume {folder.path}"
+            f"go on with: {command}"
         )
         raise SystemExit(TERMINATED) from error
     except SystemExit as error:
         # Lightning turns Ctrl-C into an exit without a word.
         raise KeyboardInterrupt(
-            f"interrupted at update {module.updates}; go on with: genrl resume {folder.path}"
+            f"interrupted at update {module.updates}; go on with: {command}"
         ) from error
+    except RuntimeError as error:
+        if processes.are_several() and is_lost(error):
+            raise lost(command, " ".join(str(error).split())[:200]) from error
+        raise
     finally:
         if announcer.progress is not None:
             announcer.progress.stop()

@@ -1,9 +1,11 @@
 """``genrl train`` and ``genrl resume``."""
 
 import warnings
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
+import yaml
 from lightning import Trainer
 
 from genrl import checkpoints
@@ -11,7 +13,7 @@ from genrl.callbacks import ImageEvaluationCallback, RunContext
 from genrl.data import DataSource, TrainLoader
 from genrl.diffusion import Stage
 from genrl.modules import DiffusionModule
-from genrl.registry import ConfigurationError
+from genrl.registry import ConfigurationError, suggest
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import is_agent, resume_agent, train_agent
 from genrl.tasks.build import (
@@ -26,6 +28,9 @@ from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.fit import Announcer, Followers, build_followers, build_trainer, fit
 from genrl.tasks.guidance import guidance_sources, with_absolute_paths
 from genrl.tasks.teacher import TEACHER_STAGE, Teacher, load_teacher
+
+# What may change from one resume to the next: not what is learned, only where.
+TRAINER_KEYS = ("trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.accelerator")
 
 
 def train(config: Config, path: Path) -> RunFolder:
@@ -56,14 +61,18 @@ def train(config: Config, path: Path) -> RunFolder:
     return folder
 
 
-def resume(path: Path) -> RunFolder:
+def resume(path: Path, devices: Mapping[str, str] | None = None) -> RunFolder:
     """Go on with a run after its last checkpoint, with the config it was started with.
+
+    Args:
+        path: of the run's folder.
+        devices: other values of `TRAINER_KEYS`, such as ``trainer.devices``, for this time.
 
     Raises:
         ConfigurationError: if there is no run, or neither of its two last checkpoints is whole.
     """
     folder = RunFolder.open(path)
-    config = folder.config()
+    config = on_devices(folder.config(), devices or {})
     if is_agent(config):
         return resume_agent(folder, config, newest_checkpoint(folder))
     data = build_data(config)
@@ -78,6 +87,23 @@ def resume(path: Path) -> RunFolder:
         teacher.load_into(module)
     _fit(config, folder, data, module, say, teacher=teacher, checkpoint=checkpoint)
     return folder
+
+
+def on_devices(config: Config, devices: Mapping[str, str]) -> Config:
+    """The config of a run on other devices.
+
+    Raises:
+        ConfigurationError: if more than `TRAINER_KEYS` would change.
+    """
+    trainer = dict(config["trainer"])
+    for key, value in devices.items():
+        if key not in TRAINER_KEYS:
+            raise ConfigurationError(
+                f"a run goes on with the config that it was started with: only "
+                f"{', '.join(TRAINER_KEYS)} can be given, not {key}.{suggest(key, TRAINER_KEYS)}"
+            )
+        trainer[key.removeprefix("trainer.")] = yaml.safe_load(value)
+    return {**config, "trainer": trainer}
 
 
 def newest_checkpoint(folder: RunFolder) -> Path | None:

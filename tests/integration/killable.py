@@ -1,8 +1,8 @@
 """The command ``genrl`` with one more callback: it kills the process, for real.
 
-Run as ``python killable.py WORDS...`` with GENRL_KILL=UPDATE:MOMENT[:SIGNAL], where MOMENT is
+Run as ``python killable.py WORDS...`` with GENRL_KILL=UPDATE:MOMENT[:SIGNAL[:RANK]]. MOMENT is
 ``update`` (in the middle of a stage) or ``stage`` (at a stage boundary, after the evaluation and
-before the switch), and SIGNAL is SIGKILL unless it says otherwise.
+before the switch), SIGNAL is SIGKILL and RANK the first process unless they say otherwise.
 """
 
 import os
@@ -20,15 +20,17 @@ class KillerCallback(StageCallback):
         wanted = os.environ.get("GENRL_KILL", "-1:never").split(":")
         self.update, self.moment = int(wanted[0]), wanted[1]
         self.signal = signal.Signals[wanted[2] if len(wanted) > 2 else "SIGKILL"]
+        self.rank = int(wanted[3]) if len(wanted) > 3 else 0
 
     def on_update_end(self, trainer, module, stage) -> None:
-        self._kill(module.updates, "update")
+        self._kill(trainer, module.updates, "update")
 
     def on_stage_end(self, trainer, module, stage) -> None:
-        self._kill(module.updates, "stage")
+        self._kill(trainer, module.updates, "stage")
 
-    def _kill(self, update: int, moment: str) -> None:
-        if (update, moment) == (self.update, self.moment):
+    def _kill(self, trainer, update: int, moment: str) -> None:
+        wanted = (self.update, self.moment, self.rank)
+        if (update, moment, trainer.global_rank) == wanted:
             os.kill(os.getpid(), self.signal)
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.guidance.base import Guidance
-from genrl.diffusion.noise import randn
+from genrl.diffusion.noise import BatchGenerator, rand, randn
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.time_samplers.base import TimeSampler
@@ -93,7 +93,7 @@ class Objective(abc.ABC):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
         """The loss on a batch of clean data.
 
@@ -107,12 +107,12 @@ class Objective(abc.ABC):
 
 
 def drop_labels(
-    label: Labels | None, rate: float, num_classes: int, generator: torch.Generator
+    label: Labels | None, rate: float, num_classes: int, generator: BatchGenerator
 ) -> Labels | None:
     """The labels, each replaced by the null class with probability ``rate``."""
     if label is None:
         return None
-    chance = torch.rand(len(label), generator=generator, device=generator.device)
+    chance = rand(len(label), generator)
     return label.masked_fill(chance < rate, num_classes)
 
 
@@ -151,9 +151,9 @@ def x_loss(
     return Loss(loss.mean(), {"x_error": error.detach().mean()})
 
 
-def uniform_w(w_min: float, w_max: float, batch: int, generator: torch.Generator) -> Batch:
+def uniform_w(w_min: float, w_max: float, batch: int, generator: BatchGenerator) -> Batch:
     """A guidance weight for each example, uniform in [w_min, w_max]."""
-    return w_min + (w_max - w_min) * torch.rand(batch, generator=generator, device=generator.device)
+    return w_min + (w_max - w_min) * rand(batch, generator)
 
 
 def noisy_start(
@@ -161,7 +161,7 @@ def noisy_start(
     x: Data,
     t: Batch,
     w_range: tuple[float, float] | None,
-    generator: torch.Generator,
+    generator: BatchGenerator,
 ) -> tuple[Data, Batch | None]:
     """What a distilled student and its teacher are given: z at t, and w where it has a range.
 

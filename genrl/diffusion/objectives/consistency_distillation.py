@@ -10,9 +10,8 @@ at the data, is the parameterization's: v, both and edm fulfil it up to the sche
 et al. 2023, algorithm 2; with w in the student and one weight for each example, Luo et al. 2023.
 """
 
-import torch
-
 from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.noise import BatchGenerator
 from genrl.diffusion.objectives.base import Loss, Objective, Parts, objectives
 from genrl.diffusion.objectives.tract import TractObjective
 from genrl.typing import Data, Labels
@@ -72,6 +71,6 @@ class ConsistencyDistillationObjective(Objective):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
         return self._as_tract(student, teacher, x, label, generator)

@@ -23,7 +23,7 @@ from torch import Tensor
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.distillation import self_taught_target
-from genrl.diffusion.noise import randn
+from genrl.diffusion.noise import BatchGenerator, randn
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -107,9 +107,9 @@ class ConsistencyTuningObjective(Objective):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
-        t = self.parts.time_sampler.sample(len(x), generator)
+        t = self.parts.time_sampler.draw(len(x), generator)
         s, gap = self._pair(t.double())
         noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
         z = self.parts.schedule.perturb(x, t, noise)

@@ -7,10 +7,8 @@ that the same network learns the unconditional model that guidance needs. Ho et 
 Salimans 2022.
 """
 
-import torch
-
 from genrl.diffusion.denoiser import ConditionalDenoise
-from genrl.diffusion.noise import randn
+from genrl.diffusion.noise import BatchGenerator, randn
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -45,9 +43,9 @@ class DenoisingObjective(Objective):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
-        t = self.parts.time_sampler.sample(len(x), generator)
+        t = self.parts.time_sampler.draw(len(x), generator)
         noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
         label = drop_labels(label, self.label_dropout, self.parts.num_classes, generator)
         prediction = student(self.parts.schedule.perturb(x, t, noise), t, label)

@@ -10,6 +10,7 @@ import torch
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.distillation import guided_target
+from genrl.diffusion.noise import BatchGenerator
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -59,11 +60,11 @@ class GuidedDistillationObjective(Objective):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
         if teacher is None or label is None:
             raise ValueError("guided distillation needs a teacher and data with labels")
-        t = self.parts.time_sampler.sample(len(x), generator)
+        t = self.parts.time_sampler.draw(len(x), generator)
         w_range = (self.w_min, self.w_max)
         z, w = noisy_start(self.parts.schedule, x, t, w_range, generator)
         assert w is not None

@@ -12,6 +12,7 @@ import torch
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.distillation import progressive_target
+from genrl.diffusion.noise import BatchGenerator, randint
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -73,13 +74,11 @@ class ProgressiveDistillationObjective(Objective):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
         if teacher is None:
             raise ValueError("progressive distillation needs a teacher")
-        index = torch.randint(
-            self.steps, (len(x),), generator=generator, device=generator.device
-        ).to(x.device)
+        index = randint(self.steps, len(x), generator).to(x.device)
         points = index * self.factor + torch.arange(self.factor + 1, device=x.device)[:, None]
         times = self.times.to(x.device)[points]
         w_range = (self.w_min, self.w_max) if self.use_guidance and label is not None else None

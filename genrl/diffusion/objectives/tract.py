@@ -15,6 +15,7 @@ import torch
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.distillation import self_taught_target
+from genrl.diffusion.noise import BatchGenerator, randint
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -85,14 +86,12 @@ class TractObjective(Objective):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
         if teacher is None:
             raise ValueError("TRACT needs a teacher")
         schedule, average = self.parts.schedule, self._average or student
-        index = torch.randint(
-            self.steps * self.factor, (len(x),), generator=generator, device=generator.device
-        ).to(x.device)
+        index = randint(self.steps * self.factor, len(x), generator).to(x.device)
         times = self.times.to(x.device)
         start, middle = times[index], times[index + 1]
         end = times[(index // self.factor + 1) * self.factor]

@@ -12,7 +12,7 @@ import torch
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.likelihood import decoder_nats, prior_nats
-from genrl.diffusion.noise import randn
+from genrl.diffusion.noise import BatchGenerator, randn
 from genrl.diffusion.objectives.base import (
     Loss,
     Objective,
@@ -53,10 +53,10 @@ class VariationalObjective(Objective):
         teacher: ConditionalDenoise | None,
         x: Data,
         label: Labels | None,
-        generator: torch.Generator,
+        generator: BatchGenerator,
     ) -> Loss:
         schedule = self.parts.schedule
-        t = self.parts.time_sampler.sample(len(x), generator)
+        t = self.parts.time_sampler.draw(len(x), generator)
         noise = randn(x.shape, generator, dtype=x.dtype, device=x.device)
         label = drop_labels(label, self.label_dropout, self.parts.num_classes, generator)
         prediction = student(schedule.perturb(x, t, noise), t, label)

@@ -4,6 +4,7 @@ import abc
 
 import torch
 
+from genrl.diffusion.noise import BatchGenerator, draw
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.registry import Registry
 from genrl.typing import Batch
@@ -16,6 +17,10 @@ class TimeSampler(abc.ABC):
 
     def __init__(self, schedule: NoiseSchedule) -> None:
         self.schedule = schedule
+
+    def draw(self, batch: int, generator: BatchGenerator) -> Batch:
+        """Those of this process' ``batch`` examples, of the times of all processes."""
+        return draw(self.sample, batch, generator)
 
     @abc.abstractmethod
     def sample(self, batch: int, generator: torch.Generator) -> Batch:

@@ -10,6 +10,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from genrl import processes
+
 
 class Stateful(Protocol):
     """An optimizer as a checkpoint sees it."""
@@ -60,9 +62,13 @@ class Adam:
 
     @torch.no_grad()
     def step(self) -> Tensor | None:
-        """Clip and step with the gradients that are there; parameters without one stay."""
+        """Clip and step with the gradients that are there; parameters without one stay.
+
+        Several processes take the mean of their gradients.
+        """
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         gradients = [g for p in self.parameters if (g := p.grad) is not None]
+        processes.average_gradients(gradients)
         norm = scale = None
         if self.clip:
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
