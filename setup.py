@@ -10,6 +10,7 @@ setup(
             "py.typed",
             "report/*.css",
             "report/*.js",
+            "templates/*/*.tmpl",
             "imitation/demonstrations/experts/*.md",
             "imitation/demonstrations/experts/*/data/*",
         ],

@@ -141,6 +141,14 @@ COMMANDS = {
         "--out writes the table as text, or as JSON where FILE ends in .json.\n"
         "Exit code 1 where a row is red. In your own tests: genrl.testing.check_sampler and so on.",
     ),
+    "new-plugin": Command(
+        "NAME [--kind KIND] [--out FOLDER]",
+        "write a package of your own with a component, an experiment and tests",
+        "genrl.commands:new_plugin",
+        "KIND: sampler (the default), schedule, weighting, time_grid, network, imitation_loss or\n"
+        "callback; FOLDER: ./NAME by default. Install it and genrl finds what it registers:\n"
+        "  genrl new-plugin demo && pip install -e demo && genrl list",
+    ),
     "list": Command("[KIND]", "components, or those of one kind", "genrl.commands:list_components"),
     "show": Command(
         "KIND.NAME", "a component with its parameters and defaults", "genrl.commands:show_component"

@@ -299,6 +299,28 @@ def _verify_words(words: Sequence[str]) -> tuple[Path | None, bool, list[str]]:
     return out, is_all, overrides
 
 
+def new_plugin(words: list[str]) -> None:
+    """Write a package with a component."""
+    from genrl.new_plugin import new_plugin as write_plugin
+
+    usage = "genrl new-plugin NAME [--kind KIND] [--out FOLDER]"
+    names, options = [], {"--kind": "sampler", "--out": ""}
+    left = list(words)
+    while left:
+        word = left.pop(0)
+        key, equals, value = word.partition("=")
+        if key in options:
+            options[key] = value if equals else (left.pop(0) if left else "")
+            if not options[key]:
+                raise ConfigurationError(f"{key} needs a value: {usage}")
+        else:
+            names.append(word)
+    if len(names) != 1 or names[0].startswith("-"):
+        raise ConfigurationError(f"usage: {usage}")
+    for line in write_plugin(names[0], options["--kind"], Path(options["--out"] or names[0])):
+        print(line)
+
+
 def list_components(words: list[str]) -> None:
     """Names of components, by kind or of one kind."""
     if len(words) > 1:

@@ -8,6 +8,7 @@ from genrl.registry import registries
 
 def config_names() -> dict[str, list[str]]:
     """The options of every config group: registered components and YAML files, plugins included."""
+    load_components()
     names = {kind: set(registry.names()) for kind, registry in registries().items()}
     for group, files in yaml_files().items():
         names.setdefault(group, set()).update(file.name.removesuffix(".yaml") for file in files)
