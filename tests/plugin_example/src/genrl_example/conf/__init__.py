@@ -1,0 +1,1 @@
+"""Experiments, which join genrl's own."""
