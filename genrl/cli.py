@@ -4,13 +4,14 @@ Mistakes that a user can mend end with one line on standard error and exit code 
 the traceback.
 """
 
+import contextlib
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-USAGE_ERROR = 2
-INTERRUPTED = 130
+from genrl.endings import FAILURE_FILE, INTERRUPTED, USAGE_ERROR
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ COMMANDS = {
         "  genrl train +experiment=cfg_distill data=image_folder data.root=photos/train\n"
         "  genrl train +experiment=cfg_distill teacher=runs/cfg_distill/2026-01-31_12-00-00\n"
         "  genrl train -m +experiment=cfg_distill seed=0,1,2\n"
+        "  genrl train -m +experiment=cfg_distill seed=0,1,2 hydra/launcher=joblib\n"
+        "  genrl train -m hydra/sweeper=optuna 'training.learning_rate=interval(1e-4,1e-2)'\n"
         "  genrl train +experiment=cfg_distill --cfg job        (print the config, train nothing)\n"
         "Components to choose from: genrl list",
     ),
@@ -47,8 +50,9 @@ COMMANDS = {
         "RUN [trainer.devices=] [trainer.num_nodes=]",
         "go on with an interrupted run, or with the jobs of a sweep",
         "genrl.commands:resume",
-        "RUN: folder of a run, or of a sweep (runs/NAME/sweep_...): its runs go on, and jobs that\n"
-        "had not begun begin. A finished run is left as it is.\n"
+        "RUN: folder of a run, or of a sweep (runs/NAME/sweep_...): jobs that were interrupted\n"
+        "go on, those that failed are tried again, those that had not begun begin, by the sweep's\n"
+        "own launcher and search. What is finished is left as it is.\n"
         "trainer.devices, trainer.num_nodes, trainer.strategy, trainer.accelerator: go on with\n"
         "more or fewer processes than before; the global batch and its results stay the same.",
     ),
@@ -226,7 +230,11 @@ def _nearest(name: str) -> str:
 
 
 def _fail(message: str, code: int = USAGE_ERROR) -> int:
-    print(f"genrl: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.split())
+    print(f"genrl: {line}", file=sys.stderr)
+    if file := os.environ.get(FAILURE_FILE):
+        with contextlib.suppress(OSError), open(file, "w") as failure:
+            failure.write(line)
     return code
 
 

@@ -1,12 +1,16 @@
 """What each word of the command line does with its arguments; the work is in ``tasks``."""
 
+import argparse
 import contextlib
 import io
 import os
 import shutil
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import Any, get_args, get_origin, get_type_hints
 
 import hydra
@@ -15,33 +19,40 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException
+from hydra.types import TaskFunction
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from genrl.complaints import check_words, explain
 from genrl.config import compose, plain, register_configs, root_config
+from genrl.endings import TERMINATED
 from genrl.files import write_text
 from genrl.listing import describe_all, describe_component, describe_kind
 from genrl.options import config_names
 from genrl.registry import ConfigurationError, plain_reason, suggest
-from genrl.sweeps import is_sweep, jobs, runs
+from genrl.sweeps import SweepCallback, is_sweep, records, resume_words, runs, sweep_job
+from genrl.sweeps import register as register_sweeper
 
 
-def train(words: list[str]) -> None:
-    """Compose the config with Hydra, then train in Hydra's output folder."""
+def train(words: list[str]) -> int:
+    """Compose the config with Hydra, then train in Hydra's output folder, or run a sweep's jobs."""
     if any(word.startswith("experiment=") for word in words):
         raise ConfigurationError("write +experiment=... (with the plus)")
     register_configs()
-    _check_flags(words)
+    register_sweeper()
+    flags = _check_flags(words)
     check_words(words, config_names())
-    # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back inside the task.
-    original = sys.argv
-    words = words + _told_by_the_first_process()
-    os.environ["HYDRA_FULL_ERROR"] = "1"
+    if flags.multirun or "hydra.mode=MULTIRUN" in words:
+        SweepCallback.folder = None
+        with _stopped_by_sigterm():
+            _call_hydra(words, sweep_job)
+        return _end_of_sweep()
 
     failures: list[Exception] = []
+    original = sys.argv
 
     def job(config: DictConfig) -> None:
+        # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back.
         sys.argv = original
         from genrl.modules import DivergenceError
         from genrl.tasks.launch import tell_folder
@@ -52,22 +63,68 @@ def train(words: list[str]) -> None:
         try:
             folder = train_task(plain(config), path)
         except (ConfigurationError, DivergenceError) as error:
-            # Hydra would print a traceback of its own; a sweep goes on with its other jobs.
+            # Hydra would print a traceback of its own.
             failures.append(error)
             _remove_traces(path)
         else:
             _done(folder.path, folder.report)
 
+    _call_hydra(words + _told_by_the_first_process(), job)
+    if failures:
+        raise failures[0]
+    return 0
+
+
+def _call_hydra(words: list[str], task: TaskFunction) -> None:
+    """Hydra composes and calls the task; its complaints become ours."""
+    original = sys.argv
+    os.environ["HYDRA_FULL_ERROR"] = "1"
     sys.argv = [original[0], *words]
     try:
         root = root_config(words)
-        hydra.main(version_base="1.3", config_path="pkg://genrl.conf", config_name=root)(job)()
+        hydra.main(version_base="1.3", config_path="pkg://genrl.conf", config_name=root)(task)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigurationError(explain(error, config_names())) from error
     finally:
         sys.argv = original
         GlobalHydra.instance().clear()
-    _raise(failures)
+
+
+@contextlib.contextmanager
+def _stopped_by_sigterm() -> Iterator[None]:
+    """SIGTERM ends a sweep as it ends a run: the job that runs writes its checkpoint."""
+
+    def stop(signal_number: int, frame: FrameType | None) -> None:
+        raise SystemExit(TERMINATED)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _end_of_sweep() -> int:
+    """Say which jobs failed; the exit code of the first one."""
+    path = SweepCallback.folder
+    if path is None:  # only the config was printed
+        return 0
+    found = records(path)
+    failed = {job: record for job, record in found.items() if not record.is_finished}
+    if len(failed) < len(found):
+        print(f"compare them: genrl report {path}", flush=True)
+    if not failed:
+        return 0
+    for job, record in failed.items():
+        print(f"genrl: {job}: {record.reason or 'it has not ended'}", file=sys.stderr)
+    print(
+        f"genrl: {len(failed)} of {len(found)} jobs failed; try them again: genrl resume {path}",
+        file=sys.stderr,
+    )
+    return max(next(iter(failed.values())).exit_code or 1, 1)
 
 
 def _done(path: Path, report: Path) -> None:
@@ -103,61 +160,35 @@ def _remove_traces(path: Path) -> None:
         folder.rmdir()
 
 
-def _check_flags(words: Sequence[str]) -> None:
+def _check_flags(words: Sequence[str]) -> argparse.Namespace:
     """Hydra's own parser would print its usage, of a program that nobody called."""
     complaint = io.StringIO()
     try:
         with contextlib.redirect_stderr(complaint):
-            get_args_parser().parse_args(words)
+            flags = get_args_parser().parse_args(words)
     except SystemExit as error:
         if not error.code:
             raise
         reason = complaint.getvalue().splitlines()[-1].partition("error: ")[2]
         raise ConfigurationError(f"{reason} (genrl train --help shows examples)") from error
+    if flags.experimental_rerun:
+        raise ConfigurationError("--experimental-rerun reads a pickle, which could run code")
+    return flags
 
 
-def resume(words: list[str]) -> None:
+def resume(words: list[str]) -> int:
     """Go on with a run, or with every job of a sweep."""
     devices = [word for word in words if "=" in word]
     (path,) = _paths([word for word in words if "=" not in word], 1, "genrl resume RUN")
     if is_sweep(path):
-        _resume_sweep(path)
-        return
+        if devices:
+            raise ConfigurationError(f"a sweep goes on as it began: leave out {devices[0]}")
+        return train(resume_words(path))
     from genrl.tasks.train import resume as resume_task
 
     folder = resume_task(path, dict(word.split("=", 1) for word in devices))
     _done(folder.path, folder.report)
-
-
-def _resume_sweep(path: Path) -> None:
-    """Its jobs one after the other: those that began go on, the others begin now."""
-    from genrl.modules import DivergenceError
-    from genrl.tasks.train import resume as resume_task
-    from genrl.tasks.train import train as train_task
-
-    failures: list[Exception] = []
-    for job in jobs(path):
-        try:
-            if job.is_run:
-                folder = resume_task(job.path)
-            else:
-                assert job.overrides is not None
-                folder = train_task(compose(job.overrides), job.path)
-        except (ConfigurationError, DivergenceError) as error:
-            # Of many jobs, the error says whose it is.
-            failures.append(type(error)(f"{job.path}: {error}"))
-        else:
-            print(f"done: {folder.path}", flush=True)
-    print(f"compare them: genrl report {path}", flush=True)
-    _raise(failures)
-
-
-def _raise(failures: Sequence[Exception]) -> None:
-    """Print all but one, which the command ends with."""
-    for failure in failures[1:]:
-        print(f"genrl: {failure}", file=sys.stderr)
-    if failures:
-        raise failures[0]
+    return 0
 
 
 def sample(words: list[str]) -> None:

@@ -52,6 +52,11 @@ def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:
     if isinstance(error, OverrideParseException):
         help_ = "write KEY=VALUE (genrl train --help shows examples)"
         return f"'{error.override}' is no override: {help_}"
+    if match := re.search(r"Could not find '(hydra/\w+)/([^']*)'", text):
+        return (
+            f"{match[1]}={match[2]} is not installed (genrl[sweep] brings joblib, submitit_local "
+            "and submitit_slurm as launchers, and optuna as sweeper)"
+        )
     if match := re.search(r"Could not find '([\w@.]+)/([^']*)'", text):
         return _unknown_option(match[1].split("@")[0], match[2], config_names)
     if match := re.search(r"In '[^']*': Could not find '([^'/]+)'", text):

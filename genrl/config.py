@@ -28,6 +28,8 @@ from genrl.plugins import load_components, origin
 from genrl.registry import ConfigurationError, registries
 from genrl.schemas import ROOTS
 
+_STORED: dict[tuple[str, str], type] = {}  # what Hydra knows: storing costs more than composing
+
 
 class _SearchPath(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
@@ -44,7 +46,11 @@ def register_configs() -> None:
         store.store(name=f"{root}_schema", node=schema, provider="genrl")
     for kind, registry in registries().items():
         for name in registry.names():
-            provider, _ = origin(registry.get(name))
+            component = registry.get(name)
+            if _STORED.get((kind, name)) is component:
+                continue
+            _STORED[kind, name] = component
+            provider, _ = origin(component)
             store.store(group=kind, name=name, node=registry.schema(name), provider=provider)
     Plugins.instance().register(_SearchPath)
 

@@ -24,6 +24,7 @@ from genrl.callbacks.loggers import build_loggers
 from genrl.callbacks.media import MediaCallback
 from genrl.callbacks.stages import StagesCallback
 from genrl.config import instantiate
+from genrl.endings import TERMINATED
 from genrl.modules import StagedModule
 from genrl.registry import ConfigurationError
 from genrl.report import write_report
@@ -33,8 +34,6 @@ from genrl.tasks.device import accelerator
 from genrl.tasks.launch import connect, is_lost, lost, outer_environment
 
 log = logging.getLogger(__name__)
-
-TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 
 Followers = list[StageCallback[Any]]
 

@@ -1,0 +1,25 @@
+"""Notes where a sweep lies, for Hydra tells it to nobody else."""
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig, OmegaConf
+
+from genrl.sweeps.folder import FILE
+
+
+class SweepCallback(Callback):
+    """Writes ``multirun.yaml``, whichever the sweeper; Hydra builds it from ``hydra.callbacks``.
+
+    Attributes:
+        folder: of the last sweep that began in this process.
+    """
+
+    folder: ClassVar[Path | None] = None
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Called before any job."""
+        SweepCallback.folder = folder = Path(config.hydra.sweep.dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        OmegaConf.save(config, folder / FILE)
