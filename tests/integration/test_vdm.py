@@ -1,4 +1,4 @@
-"""A learned schedule is killed and resumed like everything else."""
+"""A learned schedule is killed and resumed, and trained in several processes, like all else."""
 
 from pathlib import Path
 
@@ -19,6 +19,22 @@ OVERRIDES = [
     "callbacks.likelihood.num_examples=20",
     "checkpoint.every=5",
 ]
+
+
+@pytest.mark.slow
+def test_two_processes_learn_the_schedule_of_one(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    words = [w for w in OVERRIDES if "killer" not in w and "dropout" not in w]
+    words.append("network.dropout=0")  # each process has masks of its own
+    finished(genrl("train", *words, f"hydra.run.dir={one}"))
+    several = ["trainer=ddp", "trainer.devices=2"]
+    finished(genrl("train", *words, *several, f"hydra.run.dir={two}"))
+    mine, other = (
+        torch.load(run / "checkpoints" / "teacher.ckpt", weights_only=True)["state_dict"]
+        for run in (one, two)
+    )
+    assert mine["schedule.log_weights"].std() > 0
+    torch.testing.assert_close(other, mine, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from genrl import processes
 from genrl.diffusion.schedules.base import NoiseSchedule, require_falling, schedules
 from genrl.typing import Batch
 
@@ -75,11 +76,11 @@ class LearnedSchedule(NoiseSchedule):
 
         Args:
             losses: the unweighted terms whose mean is the loss, one for each example whose times
-                this schedule was asked for, in their order.
+                this schedule was asked for, in their order; of this process, where several train.
         """
         losses = losses.detach().double()
         # Divided by the mean, so that the schedule's gradient is not larger than the network's.
-        self._steering = losses / losses.mean()
+        self._steering = losses / processes.mean(losses.mean())
 
     def log_snr(self, t: Tensor) -> Tensor:
         share = self._steered(self._rise(t.double())[0])
