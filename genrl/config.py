@@ -9,7 +9,7 @@ import importlib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from hydra import compose as hydra_compose
@@ -118,23 +118,49 @@ def read_yaml(path: Path) -> dict[str, Any]:
         values = yaml.safe_load(path.read_text())
     except FileNotFoundError as error:
         raise ConfigurationError(f"{path} does not exist") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigurationError(f"{path} is not readable YAML: {reason}") from error
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} does not hold a mapping")
+    if _holds_itself(values):
+        raise ConfigurationError(f"{path} holds a mapping or a list that contains itself")
     return values
 
 
+def _holds_itself(value: Any, above: tuple[int, ...] = (), done: set[int] | None = None) -> bool:
+    """Whether a part is its own part, as YAML's anchors can say; each part is looked at once."""
+    done = set() if done is None else done
+    if not isinstance(value, dict | list) or id(value) in done:
+        return False
+    if id(value) in above:
+        return True
+    parts = value.values() if isinstance(value, dict) else value
+    found = any(_holds_itself(part, (*above, id(value)), done) for part in parts)
+    done.add(id(value))
+    return found
+
+
+T = TypeVar("T")
 ALLOWED_TARGETS = ("lightning.", "torch.optim.")
 
 
-def instantiate(config: Mapping[str, Any], *args: Any, **more: Any) -> Any:
+def instantiate(config: Mapping[str, Any], kind: type[T], *args: Any, **more: Any) -> T:
     """Construct a foreign class named by ``_target_``: a trainer, a logger or an optimizer.
 
+    Nothing else is constructed or called, whoever wrote the config: its other values are arguments
+    as they stand.
+
+    Args:
+        config: ``_target_`` and arguments.
+        kind: of which the class must be.
+        args: further arguments.
+        more: further arguments by name.
+
     Raises:
-        ConfigurationError: if the target lies outside of `ALLOWED_TARGETS`, does not exist, or
-            refuses its arguments.
+        ConfigurationError: if the target lies outside of `ALLOWED_TARGETS`, does not exist, is of
+            another kind, or refuses its arguments.
+        ModuleNotFoundError: if the class needs a package that is not installed.
     """
     arguments = {key: value for key, value in config.items() if key != "_target_"}
     target = str(config.get("_target_", ""))
@@ -143,14 +169,20 @@ def instantiate(config: Mapping[str, Any], *args: Any, **more: Any) -> Any:
             f"_target_ '{target}' is not allowed; "
             f"it must begin with one of: {', '.join(ALLOWED_TARGETS)}"
         )
+    for key, value in arguments.items():
+        if isinstance(value, Mapping) and "_target_" in value:
+            raise ConfigurationError(f"{target}: '{key}' must be a value, not another _target_")
     module, _, name = target.rpartition(".")
     try:
         factory = getattr(importlib.import_module(module), name)
     except (ImportError, AttributeError) as error:
         raise ConfigurationError(f"_target_ '{target}' does not exist") from error
-    if not isinstance(factory, type):
-        raise ConfigurationError(f"_target_ '{target}' is no class")
+    if not (isinstance(factory, type) and issubclass(factory, kind)):
+        raise ConfigurationError(f"_target_ '{target}' is no {kind.__name__}")
     try:
         return factory(*args, **arguments, **more)
-    except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"{target}: {error}") from error
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # a foreign class may refuse with any type
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{target}: {reason}") from error

@@ -186,6 +186,11 @@ class Registry(Generic[T]):
                 raise ConfigurationError(
                     f"{self.kind} '{name}': {plain_reason(error)} (parameter '{key}')"
                 ) from error
+            if OmegaConf.is_interpolation(merged, key):
+                raise ConfigurationError(
+                    f"{self.kind} '{name}': '{value}' must be a value, not a reference to one "
+                    f"(parameter '{key}')"
+                )
         missing = sorted(OmegaConf.missing_keys(merged))
         if missing:
             raise ConfigurationError(

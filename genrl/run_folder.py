@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,25 @@ class RunFolder:
             require_plugins(path, folder.config(), read_yaml(path / "versions.yaml"))
         return folder
 
+    def inside(self, name: str, what: str) -> Path:
+        """A path of this folder by a name from a config, which may come from somebody else.
+
+        Args:
+            name: relative to the folder; an absolute one may lie in it too.
+            what: the key of the config that says so.
+
+        Raises:
+            ConfigurationError: if it leads out of the folder.
+        """
+        own = os.path.abspath(self.path)
+        path = os.path.abspath(os.path.join(own, os.path.expanduser(name)))
+        if os.path.commonpath([own, path]) != own:
+            raise ConfigurationError(
+                f"{what}={name} leads out of {self.path}: what a run writes stays in its folder. "
+                "Give a name in it; for another disk, make that a link to there"
+            )
+        return Path(path)
+
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
         """Keeps a second process from training this run; a process that dies lets go of it.
@@ -129,14 +149,25 @@ class RunFolder:
                 f"no stage of {self.path} is finished yet: genrl resume {self.path}"
             )
         if stage is None:
-            loaded = (checkpoints.load(self.stage_checkpoint(name)) for name in reversed(finished))
+            loaded = map(self._load_stage, reversed(finished))
             return next(found for found in loaded if "sigma_rel" not in found["genrl"])
         if stage not in finished:
             raise ConfigurationError(
                 f"{self.path} has no finished stage '{stage}'.{suggest(stage, finished)} "
                 f"Stages: {', '.join(finished)}"
             )
-        return checkpoints.load(self.stage_checkpoint(stage))
+        return self._load_stage(stage)
+
+    def _load_stage(self, stage: str) -> dict[str, Any]:
+        """Files are named after the stage that a checkpoint holds: it must be the one it is."""
+        path = self.stage_checkpoint(stage)
+        found = checkpoints.load(path)
+        held = found["genrl"].get("stage")
+        if held != stage:
+            raise ConfigurationError(
+                f"{path} holds the stage {str(held)[:99]!r}, not '{stage}': give it its own name"
+            )
+        return found
 
     def read_summary(self) -> dict[str, Any]:
         """``summary.json``, empty before the first evaluation."""

@@ -57,7 +57,8 @@ def test_interpolations_are_resolved() -> None:
 
 def test_instantiate() -> None:
     parameter = torch.nn.Parameter(torch.ones(2))
-    optimizer = instantiate({"_target_": "torch.optim.SGD", "momentum": 0.5}, [parameter], lr=0.1)
+    config = {"_target_": "torch.optim.SGD", "momentum": 0.5}
+    optimizer = instantiate(config, torch.optim.Optimizer, [parameter], lr=0.1)
     assert type(optimizer) is torch.optim.SGD
     assert optimizer.param_groups[0]["momentum"] == 0.5
 
@@ -69,7 +70,11 @@ def test_instantiate() -> None:
         ({"_target_": "os.system"}, "_target_ 'os.system' is not allowed; it must begin with one"),
         ({"_target_": "torch.load"}, "is not allowed"),
         ({"_target_": "torch.optimizer.Adam"}, "is not allowed"),
-        ({"_target_": "torch.optim.swa_utils.get_ema_avg_fn"}, "is no class"),
+        ({"_target_": "torch.optim.swa_utils.get_ema_avg_fn"}, "is no Optimizer"),
+        ({"_target_": "torch.optim.lr_scheduler.StepLR"}, "is no Optimizer"),
+        ({"_target_": "lightning.Trainer"}, "'lightning.Trainer' is no Optimizer"),
+        ({"_target_": "torch.optim.SGD", "lr": {"_target_": "os.system"}}, "'lr' must be a value"),
+        ({"_target_": "torch.optim.SGD", "_partial_": True}, "torch.optim.SGD: .*_partial_"),
         ({"_target_": "torch.optim.Adm"}, "_target_ 'torch.optim.Adm' does not exist"),
         ({"_target_": "lightning.nothing.X"}, "does not exist"),
         ({"_target_": "torch.optim.SGD", "momentun": 1}, "torch.optim.SGD: .*momentun"),
@@ -78,4 +83,4 @@ def test_instantiate() -> None:
 )
 def test_instantiate_refuses(config: dict[str, Any], reason: str) -> None:
     with pytest.raises(ConfigurationError, match=reason):
-        instantiate(config, [torch.nn.Parameter(torch.ones(2))])
+        instantiate(config, torch.optim.Optimizer, [torch.nn.Parameter(torch.ones(2))])

@@ -15,6 +15,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from genrl.callbacks.media import send_picture, send_video
 from genrl.config import instantiate
 from genrl.registry import ConfigurationError
+from genrl.run_folder import RunFolder
+
+ALLOWED = ("CSVLogger", "TensorBoardLogger", "WandbLogger")
+WANDB_SETTINGS = ("init_timeout", "console", "silent", "quiet", "mode")
 
 
 class SafeLogger(Logger):
@@ -81,7 +85,7 @@ class SafeLogger(Logger):
 
 
 def build_loggers(
-    choices: Mapping[str, Mapping[str, Any]] | None, folder: Path, say: Callable[[str], None]
+    choices: Mapping[str, Mapping[str, Any]] | None, folder: RunFolder, say: Callable[[str], None]
 ) -> list[SafeLogger]:
     """The loggers of a config.
 
@@ -91,7 +95,8 @@ def build_loggers(
         say: tells a person of a failure.
 
     Raises:
-        ConfigurationError: if a logger's package is not installed, or an argument is refused.
+        ConfigurationError: if a logger is none of `ALLOWED`, its package is not installed, an
+            argument is refused, or it would write outside of the folder.
     """
     return [
         SafeLogger(name, _build(name, choice, folder), say)
@@ -99,18 +104,40 @@ def build_loggers(
     ]
 
 
-def _build(name: str, choice: Mapping[str, Any], folder: Path) -> Logger:
-    given = {"save_dir": str(folder), **choice}
-    if str(choice.get("_target_", "")).endswith(".WandbLogger"):
+def _build(name: str, choice: Mapping[str, Any], folder: RunFolder) -> Logger:
+    target = str(choice.get("_target_", ""))
+    kind = target.rpartition(".")[2]
+    if target not in {f"lightning.pytorch.loggers.{allowed}" for allowed in ALLOWED}:
+        raise ConfigurationError(
+            f"logger.{name}._target_={target} is not allowed; "
+            f"loggers are lightning.pytorch.loggers. {', '.join(ALLOWED)}"
+        )
+    given = {**choice, "save_dir": str(folder.inside(choice.get("save_dir", "."), "save_dir"))}
+    if kind == "WandbLogger":
         # The same id after every resume: one curve in one run.
-        own = hashlib.sha256(str(folder.resolve()).encode()).hexdigest()[:16]
-        given = {"name": folder.name, "id": own, "resume": "allow", **given}
+        own = hashlib.sha256(str(folder.path.resolve()).encode()).hexdigest()[:16]
+        given = {"name": folder.path.name, "id": own, "resume": "allow", **given}
+        _require_harmless(name, given)
     try:
-        logger = instantiate(given)
+        logger = instantiate(given, Logger)  # type: ignore[type-abstract]
     except ModuleNotFoundError as error:
         raise ConfigurationError(
             f"logger={name} needs a package that is not installed: pip install {name} "
             f"({' '.join(str(error).split())})"
         ) from error
-    assert isinstance(logger, Logger)
+    # Made of name, version and more; wandb's folder has no other parts.
+    if kind != "WandbLogger":
+        folder.inside(str(getattr(logger, "log_dir", ".")), f"the folder of logger.{name}")
     return logger
+
+
+def _require_harmless(name: str, given: Mapping[str, Any]) -> None:
+    """Where wandb writes and whom it sends to is for the user's own environment to say."""
+    settings = given.get("settings") or {}
+    unknown = [f"settings.{key}" for key in settings if key not in WANDB_SETTINGS]
+    unknown += [key for key in ("dir",) if key in given]
+    if unknown:
+        raise ConfigurationError(
+            f"logger.{name}.{unknown[0]} is not taken from a config: wandb reads it from its own "
+            "environment variables"
+        )

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import sys
 
 import gymnasium
 
@@ -16,6 +17,11 @@ def require_id(env_id: str) -> None:
     """
     module, _, name = env_id.rpartition(":")
     if module:
+        # A config may come from somebody else, and some modules do more than be there.
+        if module.partition(".")[0] in sys.stdlib_module_names:
+            raise ConfigurationError(
+                f"'{env_id}' names the module '{module}' of Python itself, which has no environment"
+            )
         try:
             importlib.import_module(module)
         except ImportError as error:

@@ -73,7 +73,8 @@ def _exit_code(words: Sequence[str], environment: Mapping[str, str], cwd: str) -
     """Of a process of ``genrl``; an interruption of ours ends it too, checkpoint written."""
     process = subprocess.Popen(
         [sys.executable, "-m", "genrl", *words],
-        env={**os.environ, **environment},
+        # A folder of somebody else may be the current one: no module is imported from there.
+        env={**os.environ, **environment, "PYTHONSAFEPATH": "1"},
         cwd=cwd,
         preexec_fn=_ignore_requeue_signal,
     )

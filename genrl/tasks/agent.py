@@ -96,7 +96,9 @@ def _fit(
 ) -> None:
     say = Announcer()
     _check(config)
-    built = build_agent(config, lambda path: load_agent(RunFolder.open(path)).actor)
+    built = build_agent(
+        _with_own_files(config, folder), lambda path: load_agent(RunFolder.open(path)).actor
+    )
     module = AgentModule(built.agent, built.environment, built.num_iterations, say)
     returns = built.demonstrations.returns if built.demonstrations else None
     context = RunContext(folder, config, expert_returns=returns)
@@ -119,6 +121,15 @@ def _fit(
         fit(trainer, module, loader, folder, say, checkpoint=checkpoint, before=before)
     finally:
         built.agent.envs.close()
+
+
+def _with_own_files(config: Config, folder: RunFolder) -> Config:
+    """The config with the replay buffer's files in the run's folder, if it has any."""
+    buffer = config["buffer"]
+    if not (buffer and buffer.get("folder")):
+        return config
+    place = folder.inside(buffer["folder"], "buffer.folder")
+    return {**config, "buffer": {**buffer, "folder": str(place)}}
 
 
 def _check(config: Config) -> None:

@@ -169,9 +169,8 @@ def build_module(
     denoiser = build_denoiser(config, spec)
 
     def make_optimizer(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        optimizer = instantiate(config["optimizer"], parameters, lr=stages[0].learning_rate)
-        assert isinstance(optimizer, torch.optim.Optimizer)
-        return optimizer
+        rate = stages[0].learning_rate
+        return instantiate(config["optimizer"], torch.optim.Optimizer, parameters, lr=rate)
 
     return DiffusionModule(
         denoiser,

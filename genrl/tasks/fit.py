@@ -90,13 +90,14 @@ def build_trainer(
             "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "
             "give a larger training.batch_size"
         )
-    loggers = build_loggers(config["logger"], folder.path, announcer)
+    loggers = build_loggers(config["logger"], folder, announcer)
     if loggers:
         # Before the checkpoint, which is the last one.
         followers.insert(-1, MediaCallback(folder))
     environment = outer_environment()
     trainer = instantiate(
         settings,
+        Trainer,
         **lengths,
         logger=loggers or False,
         callbacks=[StagesCallback(followers, str(folder.last))],
@@ -108,7 +109,6 @@ def build_trainer(
         use_distributed_sampler=False,
         default_root_dir=str(folder.path),
     )
-    assert isinstance(trainer, Trainer)
     announcer.is_silent = not trainer.is_global_zero
     return trainer
 

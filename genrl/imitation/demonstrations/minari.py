@@ -68,6 +68,7 @@ class MinariDemonstrations(DemonstrationSource):
         """The episodes, checked."""
         path = shipped(self.spec.env_id) if self.path is None else find_data_set(self.path)
         with readable(path):
+            _require_spaces(path)
             storage = MinariStorage.read(path / "data")
             self._require_environment(path, storage.metadata.get("env_spec"))
             self._require_bounds(path, storage.action_space)
@@ -149,6 +150,17 @@ def find_data_set(path: str) -> Path:
             "record one with: genrl collect RUN out=..."
         )
     return folder
+
+
+def _require_spaces(path: Path) -> None:
+    """Without them Minari would make the environment by whatever function the file names."""
+    metadata = MinariStorage.read_raw_metadata(path / "data")
+    for key in ("observation_space", "action_space"):
+        if key not in metadata:
+            raise ConfigurationError(
+                f"{path} is refused: its metadata.json has no '{key}', and to find it out would "
+                "run code that the file names; record the data set again"
+            )
 
 
 def _without_version(env_id: str) -> str:

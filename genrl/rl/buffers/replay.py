@@ -21,8 +21,8 @@ class ReplayBuffer(Buffer):
 
     Args:
         capacity: steps, over all environments, >= 1.
-        folder: where to keep them in memory-mapped files; null for memory. A checkpoint of files
-            holds no data, so they belong to the run and must stay.
+        folder: where to keep them in memory-mapped files, in a run a name within its folder; null
+            for memory. A checkpoint of files holds no data, so they must stay.
         margin: with files, spare steps on the disk; at most so many steps may come after a
             checkpoint if a killed run shall be resumed from it.
 
