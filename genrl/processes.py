@@ -50,6 +50,14 @@ def mean_of_each(values: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.to(values[name].dtype) for name, value in zip(values, means, strict=True)}
 
 
+def mean_of_numbers(values: dict[str, float]) -> dict[str, float]:
+    """The same for plain numbers."""
+    if not are_several():
+        return values
+    tensors = {name: torch.tensor(value, dtype=torch.float64) for name, value in values.items()}
+    return {name: value.item() for name, value in mean_of_each(tensors).items()}
+
+
 @torch.no_grad()
 def average_gradients(gradients: Sequence[Tensor]) -> None:
     """Each gradient becomes its mean over the processes, in one message."""

@@ -116,7 +116,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ),
         ("+experiment=dagger expert=nowhere", "there is no run folder"),
         ("+experiment=ppo device=cuda", "agents run on the CPU, not on device=cuda: their network"),
-        ("+experiment=ppo trainer.devices=2", "agents run on one device: give trainer.devices=1,"),
+        ("+experiment=ppo trainer.devices=9", "9 processes cannot share 4 environments"),
         ("+experiment=ppo env.backend=envpol", "env 'gymnasium': 'envpol' is not a value of 'back"),
     ],
 )

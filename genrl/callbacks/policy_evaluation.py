@@ -84,12 +84,12 @@ class PolicyEvaluationCallback(StageCallback["AgentModule"]):
         self.lines: list[Line] | None = None
         self.seconds, self._since = 0.0, 0.0
         self._env_steps = 0
+        self._is_writer = True
         self._envs: VectorEnv | None = None
 
     def on_stage_start(self, trainer: Trainer, module: AgentModule, stage: Stage) -> None:
         """Forget lines from the future of a resumed run; evaluate what has not learned yet."""
-        if not trainer.is_global_zero:
-            return
+        self._is_writer = trainer.is_global_zero
         self._env_steps = module.agent.env_steps
         if self.lines is None:
             self.lines = [li for li in read_lines(self.path) if li["update"] <= module.updates]
@@ -99,9 +99,7 @@ class PolicyEvaluationCallback(StageCallback["AgentModule"]):
         self._since = time.perf_counter()
 
     def on_update_end(self, trainer: Trainer, module: AgentModule, stage: Stage) -> None:
-        """Evaluate when it is time."""
-        if not trainer.is_global_zero:
-            return
+        """Evaluate when it is time, all processes together."""
         is_due = self._is_due(module)
         self._env_steps = module.agent.env_steps
         if is_due or module.is_over:
@@ -111,11 +109,11 @@ class PolicyEvaluationCallback(StageCallback["AgentModule"]):
 
     def on_stage_end(self, trainer: Trainer, module: AgentModule, stage: Stage) -> None:
         """Sum up the run and film its policy."""
-        if not trainer.is_global_zero:
-            return
         if self._envs is not None:
             self._envs.close()
             self._envs = None
+        if not trainer.is_global_zero:
+            return
         assert self.lines
         final = self.lines[-1]
         if self.has_videos:
@@ -187,12 +185,14 @@ class PolicyEvaluationCallback(StageCallback["AgentModule"]):
             "lengths": scores.lengths.tolist(),
         }
         self.lines.append(line)
+        if not self._is_writer:
+            return
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
     def _rewrite(self) -> None:
         assert self.lines is not None
-        if self.lines or self.path.exists():
+        if self._is_writer and (self.lines or self.path.exists()):
             write_text(self.path, "".join(json.dumps(line) + "\n" for line in self.lines))
 
     def _film(self, module: AgentModule, final: Line) -> None:

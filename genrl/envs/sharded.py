@@ -68,8 +68,8 @@ class ShardedVectorEnv(VectorEnv):
             for i in np.flatnonzero(terminated | truncated):
                 final[i] = known[i]
         width = obs.shape[1]
-        numbers = np.column_stack([reward, terminated, truncated, known is not None])
-        row = np.concatenate([obs, final, np.broadcast_to(numbers, (len(obs), 4))], axis=1)
+        has_final = np.full(len(obs), known is not None)
+        row = np.column_stack([obs, final, reward, terminated, truncated, has_final])
         rows = self._gather(row)
         obs, final = rows[:, :width].astype(obs.dtype), rows[:, width : 2 * width].astype(obs.dtype)
         reward = rows[:, -4]

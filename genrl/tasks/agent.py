@@ -1,5 +1,6 @@
 """Training of agents, and opening a trained one."""
 
+import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,8 +15,9 @@ from genrl.rl.agent import Actor
 from genrl.rl.spec import EnvSpec
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config
-from genrl.tasks.build_agent import build_actor, build_agent, build_environment, resolved
+from genrl.tasks.build_agent import build_actor, build_environment, plan_agent, resolved
 from genrl.tasks.fit import Announcer, build_followers, build_trainer, fit
+from genrl.tasks.launch import in_lockstep
 
 
 @dataclass(frozen=True)
@@ -96,31 +98,37 @@ def _fit(
 ) -> None:
     say = Announcer()
     _check(config)
-    built = build_agent(
+    plan = plan_agent(
         _with_own_files(config, folder), lambda path: load_agent(RunFolder.open(path)).actor
     )
-    module = AgentModule(built.agent, built.environment, built.num_iterations, say)
-    returns = built.demonstrations.returns if built.demonstrations else None
+    returns = plan.demonstrations.returns if plan.demonstrations else None
     context = RunContext(folder, config, expert_returns=returns)
     followers = build_followers(config, context, say)
-    trainer = build_trainer(config, folder, followers, say, max_epochs=1)
-    if trainer.world_size > 1:
+    trainer = build_trainer(in_lockstep(config), folder, followers, say, max_epochs=1)
+    if trainer.world_size > plan.environment.num_envs:
         raise ConfigurationError(
-            "agents run on one device: give trainer.devices=1, and more environments at once by "
-            "env.num_envs"
+            f"{trainer.world_size} processes cannot share {plan.environment.num_envs} "
+            f"environments: give env.num_envs={trainer.world_size}, or fewer trainer.devices"
         )
-    if is_new:
+    if trainer.world_size > 1 and (config["buffer"] or {}).get("folder"):
+        raise ConfigurationError(
+            "several processes hold the same replay buffer and cannot all write it into one "
+            "folder: give buffer.folder=null, or trainer.devices=1"
+        )
+    if is_new and trainer.is_global_zero:
         RunFolder.create(folder.path, config)
 
-    def before() -> None:
-        if checkpoint is None:
-            built.fit_reward(config["seed"])
+    with contextlib.ExitStack() as stack:
 
-    loader = Iterations(built.num_iterations)
-    try:
-        fit(trainer, module, loader, folder, say, checkpoint=checkpoint, before=before)
-    finally:
-        built.agent.envs.close()
+        def start() -> AgentModule:
+            built = plan.start()
+            stack.callback(built.agent.envs.close)
+            if checkpoint is None:
+                built.fit_reward(config["seed"])
+            return AgentModule(built.agent, built.environment, built.num_iterations, say)
+
+        loader = Iterations(plan.num_iterations)
+        fit(trainer, start, loader, folder, say, checkpoint=checkpoint)
 
 
 def _with_own_files(config: Config, folder: RunFolder) -> Config:

@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from genrl import processes
 from genrl.diffusion import Denoiser
 from genrl.diffusion.building import build_denoiser
 from genrl.diffusion.noise import mixed_seed
-from genrl.envs import EnvironmentSource, environments
+from genrl.envs import EnvironmentSource, ShardedEnvironments, environments
 from genrl.imitation.demonstrations import Demonstrations, demonstration_sources
 from genrl.imitation.demonstrations.absorbing import with_absorbing_states
 from genrl.imitation.losses import (
@@ -33,6 +34,50 @@ from genrl.tasks.build import Config
 from genrl.typing import DataSpec
 
 _FIT_STREAM = 0x666974  # keeps the random numbers before the first iteration apart from the others
+
+
+@dataclass(frozen=True)
+class AgentPlan:
+    """Everything of an agent but its environments, which begin with it.
+
+    Args:
+        config: of the run.
+        environment: that it learns in.
+        algorithm: with its components.
+        loss: that it imitates by, or None.
+        num_iterations: of the run.
+    """
+
+    config: Config
+    environment: EnvironmentSource
+    algorithm: Algorithm
+    loss: ImitationLoss | None
+    num_iterations: int
+
+    @property
+    def demonstrations(self) -> Demonstrations | None:
+        """That it imitates."""
+        return self.loss.parts.demonstrations if self.loss is not None else None
+
+    def start(self) -> "BuiltAgent":
+        """The agent in its environments, which several connected processes share."""
+        environment = self.environment
+        if processes.are_several():
+            environment = ShardedEnvironments(environment)
+        training = self.config["training"]
+        agent = Agent(
+            self.algorithm,
+            environment.make_vector(),
+            environment.spec,
+            num_iterations=self.num_iterations,
+            reward=self.loss if isinstance(self.loss, RewardModel) else None,
+            seed=self.config["seed"],
+            normalize_observations=training["normalize_observations"],
+            normalize_rewards=training["normalize_rewards"],
+        )
+        if isinstance(self.loss, RewardModel):
+            self.loss.attach(self.algorithm, agent.actor.normalizer)
+        return BuiltAgent(agent, environment, self.num_iterations, self.demonstrations)
 
 
 @dataclass(frozen=True)
@@ -119,7 +164,12 @@ def build_actor(config: Config, spec: EnvSpec) -> Actor:
 
 
 def build_agent(config: Config, load_expert: Callable[[Path], Actor]) -> BuiltAgent:
-    """The agent of a config.
+    """The agent of a config, in its environments; as `plan_agent`."""
+    return plan_agent(config, load_expert).start()
+
+
+def plan_agent(config: Config, load_expert: Callable[[Path], Actor]) -> AgentPlan:
+    """The parts of an agent.
 
     Args:
         config: plain and complete.
@@ -137,20 +187,7 @@ def build_agent(config: Config, load_expert: Callable[[Path], Actor]) -> BuiltAg
     if wanted < 1:
         raise ConfigurationError(f"training.env_steps must be at least 1, not {wanted}")
     num_iterations = -(-wanted // steps) if steps else algorithm.num_iterations
-    agent = Agent(
-        algorithm,
-        environment.make_vector(),
-        spec,
-        num_iterations=num_iterations,
-        reward=loss if isinstance(loss, RewardModel) else None,
-        seed=config["seed"],
-        normalize_observations=config["training"]["normalize_observations"],
-        normalize_rewards=config["training"]["normalize_rewards"],
-    )
-    if isinstance(loss, RewardModel):
-        loss.attach(algorithm, agent.actor.normalizer)
-    demonstrations = loss.parts.demonstrations if loss is not None else None
-    return BuiltAgent(agent, environment, num_iterations, demonstrations)
+    return AgentPlan(config, environment, algorithm, loss, num_iterations)
 
 
 def build_algorithm(config: Config, spec: EnvSpec, loss: ImitationLoss | None) -> Algorithm:

@@ -115,24 +115,23 @@ def build_trainer(
 
 def fit(
     trainer: Trainer,
-    module: StagedModule,
+    start: Callable[[], StagedModule],
     loader: Any,
     folder: RunFolder,
     announcer: Announcer,
     *,
     checkpoint: Path | None = None,
-    before: Callable[[], None] = lambda: None,
 ) -> None:
     """Train, then write the report.
 
     Args:
         trainer: of `build_trainer`.
-        module: to train.
+        start: gives the module to train; called with all processes connected and the progress bar
+            open.
         loader: sized and stateful.
         folder: of the run.
         announcer: whose progress bar is closed in the end.
         checkpoint: to go on from.
-        before: called first, with the progress bar open.
 
     Raises:
         ConfigurationError: if another process trains this run.
@@ -149,7 +148,7 @@ def fit(
             # Our loaders keep small sets in memory; Lightning would advise worker processes.
             warnings.filterwarnings("ignore", module="lightning")
             connect(trainer, command)
-            before()
+            module = start()
             trainer.fit(module, loader, ckpt_path=checkpoint, weights_only=True)
     except SIGTERMException as error:
         announcer(

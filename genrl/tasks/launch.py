@@ -6,7 +6,6 @@ folder, whose name holds a time. Whoever started them, a process that dies ends 
 """
 
 import os
-import signal
 import sys
 import threading
 import time
@@ -17,6 +16,7 @@ from lightning import Trainer
 from lightning.fabric.plugins.environments.cluster_environment import ClusterEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed
 from torch._C._distributed_c10d import TCPStore
 
@@ -81,6 +81,23 @@ def _store(environment: ClusterEnvironment) -> TCPStore:
     )
 
 
+class LockstepStrategy(DDPStrategy):
+    """Several processes whose module computes the same everywhere, and shares what it shares."""
+
+    def configure_ddp(self) -> None:
+        """Nothing is wrapped: algorithms average their gradients themselves."""
+
+
+def in_lockstep(config: dict[str, Any]) -> dict[str, Any]:
+    """The config of a run whose module needs no wrapper, on however many processes."""
+    trainer, environment = dict(config["trainer"]), outer_environment()
+    is_alone = trainer.get("devices", 1) in (1, "1", "auto") and trainer.get("num_nodes", 1) == 1
+    trainer.pop("strategy", None)
+    if not is_alone or (environment is not None and environment.world_size() > 1):
+        trainer["strategy"] = LockstepStrategy()
+    return {**config, "trainer": trainer}
+
+
 def connect(trainer: Trainer, command: str) -> None:
     """Start the other processes, where that is ours to do, and connect all.
 
@@ -123,11 +140,11 @@ def _watch(children: list[Any], command: str) -> None:
             _say(str(lost(command, f"process {number} ended with code {code}")))
             for child in children:
                 child.kill()
-            os.kill(os.getpid(), signal.SIGKILL)
+            os._exit(1)  # whatever the main thread waits for
         if parent and os.getppid() != parent:
             time.sleep(_GRACE)
             _say(str(lost(command, "the first one ended")))
-            os.kill(os.getpid(), signal.SIGKILL)
+            os._exit(1)  # whatever the main thread waits for
 
 
 def lost(command: str, reason: str) -> LostProcessError:

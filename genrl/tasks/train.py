@@ -166,11 +166,12 @@ def _fit(
         world_size=trainer.world_size,
     )
 
-    def before() -> None:
+    def start() -> DiffusionModule:
         if teacher is not None:
             _evaluate_teacher(trainer, module, followers, TEACHER_STAGE)
+        return module
 
-    fit(trainer, module, loader, folder, say, checkpoint=checkpoint, before=before)
+    fit(trainer, start, loader, folder, say, checkpoint=checkpoint)
 
 
 def _check_later_parts(

@@ -42,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     ("words", "says"),
     [
         (["device=cuda"], "agents run on the CPU, not on device=cuda.*give device=cpu"),
-        (["trainer.devices=2"], "agents run on one device: give trainer.devices=1"),
+        (["trainer.devices=9"], "give env.num_envs=9, or fewer trainer.devices"),
         (["training.log_every=0"], "training.log_every must be at least 1"),
         (["training.env_steps=0"], "training.env_steps must be at least 1"),
         (["trainer.accumulate_grad_batches=4"], "accumulate"),

@@ -10,8 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from genrl import processes
+from genrl.diffusion.noise import BatchGenerator, SharedGenerator
 from genrl.registry import ConfigurationError
 from genrl.rl.algorithms.base import Algorithm, Parts
+from genrl.rl.buffers.base import Buffer
 from genrl.rl.critics.base import QCritic
 from genrl.rl.interaction import Interaction
 from genrl.rl.policies.base import Policy, StochasticPolicy
@@ -94,6 +97,9 @@ def require_continuous_actions(spec: EnvSpec, algorithm: str) -> None:
 class OffPolicyAlgorithm(Algorithm):
     """Learns from a replay buffer.
 
+    Several processes hold the same buffer and draw the same batch. Each learns from its part, with
+    its part of the batch's random numbers, and they take the mean of their gradients.
+
     Args:
         parts: needs a critic of action values and a buffer.
         schedule: when it acts and learns.
@@ -125,6 +131,7 @@ class OffPolicyAlgorithm(Algorithm):
         self.buffer = parts.buffer
         self.schedule = schedule
         self._drawn = torch.empty(0, dtype=torch.int64)
+        self._is_divided = False
 
     @property
     def steps_per_iteration(self) -> int:
@@ -154,7 +161,8 @@ class OffPolicyAlgorithm(Algorithm):
                 count += 1
         interaction.gradient_steps += count
         metrics = interaction.learn_reward()
-        return {**metrics, **{name: total / count for name, total in sums.items()}}
+        means = {name: total / count for name, total in sums.items()}
+        return {**metrics, **processes.mean_of_numbers(means)}
 
     def _step(self, interaction: Interaction) -> Rollout:
         steps = self.schedule.train_every
@@ -163,7 +171,20 @@ class OffPolicyAlgorithm(Algorithm):
         return interaction.collect(self.explorer, steps)
 
     def draw(self, interaction: Interaction) -> Replay:
-        """A batch with the rewards in force and normalized observations."""
+        """This process' part of a batch with the rewards in force and normalized observations."""
+        batch = self._draw(interaction)
+        self._is_divided = processes.are_several() and processes.is_divisible(len(batch.reward))
+        if not self._is_divided:
+            return batch
+        return Replay(**{key: processes.part_of(field) for key, field in vars(batch).items()})
+
+    def numbers(self, interaction: Interaction) -> BatchGenerator:
+        """Where random numbers for the examples that `draw` gave come from."""
+        if not self._is_divided:
+            return interaction.generator
+        return SharedGenerator(interaction.generator, processes.rank(), processes.world_size())
+
+    def _draw(self, interaction: Interaction) -> Replay:
         schedule = self.schedule
         length = schedule.sequence_length if self.policy.is_recurrent else 1
         sample = self.buffer.sample(
@@ -206,6 +227,10 @@ class OffPolicyAlgorithm(Algorithm):
 
     def tell(self, errors: Tensor) -> None:
         """Hand the absolute TD errors of the drawn examples to a prioritized buffer."""
+        if type(self.buffer).update_priorities is Buffer.update_priorities:
+            return
+        if self._is_divided:
+            errors = processes.gather(errors)
         count = len(self._drawn)
         length = self.schedule.sequence_length if self.policy.is_recurrent else 1
         own = errors[: length * count].view(length, count)

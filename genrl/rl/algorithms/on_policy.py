@@ -32,6 +32,8 @@ class OnPolicyBatch:
         values: V(obs) of the critic before learning.
         log_prob: of the actions under the policy that acted.
         valid: bool; False for dead transitions.
+        standard: normalized advantages, where the batch is a part of the one that they are
+            normalized over; None where they are still to be normalized.
     """
 
     steps: Transitions
@@ -41,6 +43,7 @@ class OnPolicyBatch:
     values: Tensor
     log_prob: Tensor
     valid: Tensor
+    standard: Tensor | None = None
 
 
 class OnPolicyAlgorithm(Algorithm):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrl import processes
 from genrl.rl.algorithms.base import Parts, algorithms
 from genrl.rl.algorithms.on_policy import OnPolicyAlgorithm, OnPolicyBatch, normalized
 from genrl.rl.algorithms.optimization import Adam
@@ -94,12 +95,14 @@ class PPO(OnPolicyAlgorithm):
                 sums = row if sums is None else sums + row
                 count += 1
                 divergences.append(parts[3])
-            if self.max_kl and float(torch.stack(divergences).mean()) > self.max_kl:
-                break
+            if self.max_kl:
+                divergence = processes.mean(torch.stack(divergences).mean())
+                if float(divergence) > self.max_kl:
+                    break
         interaction.gradient_steps += count
         assert sums is not None
         names = ("loss", "gradient_norm", "policy_loss", "value_loss", "entropy", "kl", "clipped")
-        return dict(zip(names, (sums / count).tolist(), strict=True))
+        return dict(zip(names, processes.mean(sums / count).tolist(), strict=True))
 
     def loss(self, batch: OnPolicyBatch, clip: float) -> tuple[Tensor, list[Tensor]]:
         """The loss of a (mini)batch, and its parts: policy, value, entropy, KL, share clipped."""
@@ -121,7 +124,8 @@ class PPO(OnPolicyAlgorithm):
             advantages = advantages[batch.valid]
         log_prob, entropy, values, old_log_prob, old_values, returns = fields
         log_ratio = log_prob - old_log_prob
-        policy_loss = clipped_surrogate(log_ratio, normalized(advantages), clip)
+        standard = normalized(advantages) if batch.standard is None else batch.standard
+        policy_loss = clipped_surrogate(log_ratio, standard, clip)
         value_loss = self._value_loss(values, old_values, returns)
         entropy_mean = entropy.mean()
         loss = torch.add(policy_loss, value_loss, alpha=self.value_weight)
@@ -149,13 +153,14 @@ class PPO(OnPolicyAlgorithm):
     def _minibatches(
         self, batch: OnPolicyBatch, generator: torch.Generator
     ) -> "list[OnPolicyBatch]":
-        """Random minibatches that cover the rollout once."""
+        """Random minibatches that cover the rollout once; of each, this process' part."""
         has_memory = self.policy.is_recurrent
         time, count = (batch.log_prob.shape[0], batch.log_prob.shape[-1])
         size = max(1, self.batch_size // time) if has_memory else self.batch_size
         order = torch.randperm(count, generator=generator)
         dimension = 1 if has_memory else 0
-        return [_select(batch, chosen, dimension) for chosen in torch.split(order, size)]
+        chunks = torch.split(order, size)
+        return [_part(_select(batch, chosen, dimension), dimension) for chosen in chunks]
 
 
 def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
@@ -166,6 +171,20 @@ def clipped_surrogate(log_ratio: Tensor, advantages: Tensor, clip: float) -> Ten
     sign = advantages.sign()
     limited = torch.minimum(sign * log_ratio.exp(), sign + clip)
     return -(advantages.abs() * limited).mean()
+
+
+def _part(batch: OnPolicyBatch, dimension: int) -> OnPolicyBatch:
+    """This process' part of a minibatch, or all where it cannot be divided.
+
+    Advantages are normalized before, over all of it.
+    """
+    count = batch.log_prob.shape[dimension]
+    if not processes.are_several() or not processes.is_divisible(count):
+        return batch
+    if not bool(batch.valid.all()):
+        return batch
+    mine = _select(batch, processes.part_of(torch.arange(count)), dimension)
+    return replace(mine, standard=processes.part_of(normalized(batch.advantages), dimension))
 
 
 def _select(batch: OnPolicyBatch, chosen: Tensor, dimension: int) -> OnPolicyBatch:

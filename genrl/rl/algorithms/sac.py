@@ -114,7 +114,7 @@ class SAC(OffPolicyAlgorithm):
 
     def update(self, batch: Replay, interaction: Interaction) -> Metrics:
         """Critic, policy, temperature, target critic."""
-        generator = interaction.generator
+        generator = self.numbers(interaction)
         features = batch.features.detach()
         alpha = self.log_alpha.detach().exp()
         with torch.no_grad():

@@ -12,6 +12,7 @@ import copy
 import torch
 from torch import Tensor
 
+from genrl.diffusion.noise import randn
 from genrl.registry import ConfigurationError
 from genrl.rl.algorithms.base import Choice, Parts, algorithms
 from genrl.rl.algorithms.off_policy import (
@@ -132,7 +133,7 @@ class TD3(OffPolicyAlgorithm):
         features, following = batch.features.detach(), batch.next_features.detach()
         with torch.no_grad():
             next_action = self.target_policy(following).mode
-            noise = torch.randn(next_action.shape, generator=interaction.generator)
+            noise = randn(next_action.shape, self.numbers(interaction))
             limit = self.target_noise_clip
             noise = (noise * self.target_noise).clamp(-limit, limit) * self.half_range
             target = self.target_critic.target(

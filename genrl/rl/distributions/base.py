@@ -5,6 +5,8 @@ import abc
 import torch
 from torch import Tensor
 
+from genrl.diffusion.noise import BatchGenerator
+
 
 class Distribution(abc.ABC):
     """A batch of distributions over actions; shapes below leave out the action's own dimension.
@@ -29,7 +31,7 @@ class Distribution(abc.ABC):
         """The action of a deterministic evaluation."""
 
     def rsample_with_log_prob(
-        self, generator: torch.Generator | None = None
+        self, generator: BatchGenerator | None = None
     ) -> tuple[Tensor, Tensor]:
         """A reparameterized action and its log-density, gradient through both.
 

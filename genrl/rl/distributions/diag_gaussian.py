@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from genrl.diffusion.noise import BatchGenerator
 from genrl.rl.distributions.base import Distribution
 from genrl.rl.distributions.noise import normal_like
 from genrl.rl.distributions.normal import HALF_LOG_2PI, divergence, log_density, standardized
@@ -37,7 +38,7 @@ class DiagGaussian(Distribution):
         return self.mean
 
     def rsample_with_log_prob(
-        self, generator: torch.Generator | None = None
+        self, generator: BatchGenerator | None = None
     ) -> tuple[Tensor, Tensor]:
         """μ + σ ε and its log-density, from ε."""
         noise = normal_like(self.mean, generator)

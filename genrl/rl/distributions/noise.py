@@ -3,12 +3,16 @@
 import torch
 from torch import Tensor
 
+from genrl.diffusion.noise import BatchGenerator, SharedGenerator, randn
 
-def normal_like(like: Tensor, generator: torch.Generator | None) -> Tensor:
+
+def normal_like(like: Tensor, generator: BatchGenerator | None) -> Tensor:
     """Standard normal numbers of the shape, type and device of another tensor.
 
     Drawn where the generator lives, then moved.
     """
+    if isinstance(generator, SharedGenerator):
+        return randn(like.shape, generator, dtype=like.dtype, device=like.device)
     if generator is None or generator.device == like.device:
         return torch.empty_like(like).normal_(generator=generator)
     source = torch.empty(like.shape, dtype=like.dtype, device=generator.device)

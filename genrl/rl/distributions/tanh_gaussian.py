@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from genrl.diffusion.noise import BatchGenerator
 from genrl.rl.distributions.base import Distribution
 from genrl.rl.distributions.bounds import Bounds
 from genrl.rl.distributions.noise import normal_like
@@ -56,7 +57,7 @@ class TanhGaussian(Distribution):
         return self._squashed(self.mean)
 
     def rsample_with_log_prob(
-        self, generator: torch.Generator | None = None
+        self, generator: BatchGenerator | None = None
     ) -> tuple[Tensor, Tensor]:
         """The image of u = μ + σ ε; its log-density from u, not from the rounded action."""
         noise = normal_like(self.mean, generator)
