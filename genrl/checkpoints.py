@@ -62,7 +62,8 @@ def load(path: Path) -> dict[str, Any]:
         raise _refused(path) from error
     except Exception as error:  # and so does torch
         raise DamagedCheckpointError(f"{path} is damaged: {_line(error)}") from error
-    if not isinstance(checkpoint, dict) or "genrl" not in checkpoint:
+    about = checkpoint.get("genrl") if isinstance(checkpoint, dict) else None
+    if not isinstance(about, dict) or not isinstance(about.get("updates"), int):
         raise ConfigurationError(f"{path} is no checkpoint of genrl")
     return checkpoint
 

@@ -16,6 +16,8 @@ from genrl.files import existing, write_text
 from genrl.provenance import require_plugins, versions
 from genrl.registry import ConfigurationError, suggest
 
+_STAGE: dict[str, type] = {"stage": str, "is_guided": bool, "config": dict}
+
 
 class RunFolder:
     """``config.yaml versions.yaml checkpoints/ samples/ metrics.csv summary.json report.html``.
@@ -162,10 +164,15 @@ class RunFolder:
         """Files are named after the stage that a checkpoint holds: it must be the one it is."""
         path = self.stage_checkpoint(stage)
         found = checkpoints.load(path)
-        held = found["genrl"].get("stage")
+        for key, kind in _STAGE.items():
+            if not isinstance(found["genrl"].get(key), kind):
+                raise ConfigurationError(
+                    f"{path} is no checkpoint of a stage: its {key} is damaged"
+                )
+        held = found["genrl"]["stage"]
         if held != stage:
             raise ConfigurationError(
-                f"{path} holds the stage {str(held)[:99]!r}, not '{stage}': give it its own name"
+                f"{path} holds the stage {held[:99]!r}, not '{stage}': give it its own name"
             )
         return found
 

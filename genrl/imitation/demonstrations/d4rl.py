@@ -22,6 +22,7 @@ from genrl.imitation.demonstrations.base import (
 )
 from genrl.imitation.demonstrations.episodes import (
     checked,
+    require_one_each,
     require_positive,
     require_rows,
     split_episodes,
@@ -59,6 +60,8 @@ class D4RLDemonstrations(DemonstrationSource):
         arrays = _read(path)
         rows = len(arrays["actions"])
         require_rows(str(path), rows, **arrays)
+        single = {key: arrays[key] for key in ("rewards", "terminals", "timeouts") if key in arrays}
+        require_one_each(str(path), rows, **single)
         obs, next_obs = arrays["observations"], arrays.get("next_observations")
         if next_obs is not None and next_obs.shape != obs.shape:
             raise ConfigurationError(

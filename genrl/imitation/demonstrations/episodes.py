@@ -134,6 +134,20 @@ def require_rows(source: str, rows: int, **arrays: Array | None) -> None:
             )
 
 
+def require_one_each(source: str, rows: int, **arrays: Array) -> None:
+    """Check that arrays hold one number for each step.
+
+    Raises:
+        ConfigurationError: if one holds several.
+    """
+    for key, array in arrays.items():
+        if array.size != rows:
+            raise ConfigurationError(
+                f"{source}: '{key}' has shape {array.shape}, but needs one number for each of "
+                f"{rows} steps"
+            )
+
+
 def _floats(values: Array) -> Tensor:
     with np.errstate(over="ignore"):  # an overflow is found as infinite
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

@@ -24,6 +24,7 @@ from genrl.imitation.demonstrations.base import (
 )
 from genrl.imitation.demonstrations.episodes import (
     checked,
+    require_one_each,
     require_positive,
     require_rows,
     to_demonstration,
@@ -90,6 +91,9 @@ class MinariDemonstrations(DemonstrationSource):
         rows = len(reward)
         require_rows(where, rows, actions=action, terminations=terminated, truncations=truncated)
         require_rows(where, rows, **{"observations after the first": obs[1:]})
+        require_one_each(
+            where, rows, rewards=reward, terminations=terminated, truncations=truncated
+        )
         is_whole = bool(terminated[-1]) or bool(truncated[-1])
         if not (is_whole or self.use_cut):
             return None

@@ -26,6 +26,7 @@ from genrl.imitation.demonstrations.base import (
 )
 from genrl.imitation.demonstrations.episodes import (
     checked,
+    require_one_each,
     require_positive,
     require_rows,
     split_episodes,
@@ -64,6 +65,7 @@ class NpzDemonstrations(DemonstrationSource):
         obs, next_obs = arrays["obs"], arrays.get("next_obs")
         flags = {key: arrays[key] for key in ("terminated", "truncated") if key in arrays}
         require_rows(str(path), rows, action=arrays["action"], reward=arrays["reward"], **flags)
+        require_one_each(str(path), rows, reward=arrays["reward"], **flags)
         none = np.zeros(rows, dtype=bool)
         terminated = flags.get("terminated", none).reshape(rows).astype(bool)
         truncated = flags.get("truncated", none).reshape(rows).astype(bool)
@@ -106,9 +108,9 @@ def _read(path: Path) -> dict[str, Array]:
 
 def _marks(path: Path, ends: Array, rows: int) -> Array:
     """``episode_ends`` as one flag for each step."""
-    numbers = [0, *ends.reshape(-1).tolist()]
+    numbers = [0, *(ends.reshape(-1).tolist() if ends.dtype.kind in "iu" else [-1])]
     is_rising = all(a < b for a, b in pairwise(numbers))
-    if ends.dtype.kind not in "iu" or not is_rising or numbers[-1] > rows:
+    if not is_rising or numbers[-1] > rows:
         raise ConfigurationError(
             f"{path}: 'episode_ends' must be rising numbers of steps from 1 to {rows}"
         )
