@@ -65,7 +65,8 @@ def load(path: Path) -> dict[str, Any]:
     about = checkpoint.get("genrl") if isinstance(checkpoint, dict) else None
     if not isinstance(about, dict) or not isinstance(about.get("updates"), int):
         raise ConfigurationError(f"{path} is no checkpoint of genrl")
-    return checkpoint
+    found: dict[str, Any] = checkpoint
+    return found
 
 
 def _line(error: Exception) -> str:

@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import FrameType
@@ -43,8 +42,7 @@ def train(words: list[str]) -> int:
     flags = _check_flags(words)
     check_words(words, config_names())
     if flags.multirun or "hydra.mode=MULTIRUN" in words:
-        SweepCallback.folder = None
-        with _stopped_by_sigterm():
+        with _told_how_to_go_on():
             _call_hydra(words, sweep_job)
         return _end_of_sweep()
 
@@ -91,18 +89,23 @@ def _call_hydra(words: list[str], task: TaskFunction) -> None:
 
 
 @contextlib.contextmanager
-def _stopped_by_sigterm() -> Iterator[None]:
-    """SIGTERM ends a sweep as it ends a run: the job that runs writes its checkpoint."""
+def _told_how_to_go_on() -> Iterator[None]:
+    """SIGTERM and Ctrl-C end a sweep as they end a run: the job that runs writes its checkpoint."""
 
     def stop(signal_number: int, frame: FrameType | None) -> None:
         raise SystemExit(TERMINATED)
 
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
+    SweepCallback.forget()
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except (KeyboardInterrupt, SystemExit) as error:
+        if SweepCallback.folder is not None:
+            line = f"the sweep is interrupted; go on with: genrl resume {SweepCallback.folder}"
+            if isinstance(error, KeyboardInterrupt):
+                raise KeyboardInterrupt(line) from error
+            print(f"genrl: {line}", file=sys.stderr)
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 

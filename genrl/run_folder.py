@@ -184,7 +184,8 @@ class RunFolder:
             summary = json.loads(self.summary.read_text())
         except ValueError as error:
             raise ConfigurationError(f"{self.summary} is not readable JSON: {error}") from error
-        assert isinstance(summary, dict)
+        if not isinstance(summary, dict):
+            raise ConfigurationError(f"{self.summary} does not hold a mapping")
         return summary
 
     def write_summary(self, summary: dict[str, Any]) -> None:

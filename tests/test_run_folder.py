@@ -15,7 +15,8 @@ CONFIG: dict[str, Any] = {"name": "digits", "seed": 3, "w": [0.0, 1.5], "teacher
 
 
 def finish(folder: RunFolder, stage: str, updates: int) -> None:
-    content = {"genrl": {"updates": updates, "stage": stage}, "state_dict": {}}
+    about = {"updates": updates, "stage": stage, "is_guided": False, "config": {}}
+    content = {"genrl": about, "state_dict": {}}
     checkpoints.save(folder.stage_checkpoint(stage), content)
 
 

@@ -18,6 +18,11 @@ class SweepCallback(Callback):
 
     folder: ClassVar[Path | None] = None
 
+    @classmethod
+    def forget(cls) -> None:
+        """No sweep has begun."""
+        cls.folder = None
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Called before any job."""
         SweepCallback.folder = folder = Path(config.hydra.sweep.dir)

@@ -50,12 +50,22 @@ class Optimized:
         return path
 
     def sampler(self, own: Sampler) -> Sampler:
-        """The stage's own sampler on this grid, or this sampler."""
-        if self.kind == "grid":
-            own.time_grid = CustomTimeGrid(own.schedule, times=tuple(self.values["times"]))
-            own.steps = self.steps
-            return own
-        return GgdmSampler(own.schedule, own.time_grid, self.coefficients(), steps=self.steps)
+        """The stage's own sampler on this grid, or this sampler.
+
+        Raises:
+            ConfigurationError: if the numbers are none of a grid's or a sampler's.
+        """
+        try:
+            if self.kind == "grid":
+                times = tuple(map(float, self.values["times"]))
+                own.time_grid = CustomTimeGrid(own.schedule, times=times)
+                own.steps = self.steps
+                return own
+            return GgdmSampler(own.schedule, own.time_grid, self.coefficients(), steps=self.steps)
+        except (ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"the {self.kind} '{self.name}' is damaged: {error}"
+            ) from error
 
     def coefficients(self) -> GgdmCoefficients:
         """Those of a sampler."""

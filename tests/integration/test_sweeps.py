@@ -110,25 +110,28 @@ def test_two_by_two_under_every_launcher(
     assert "4 runs compared" in Path("sweep/report.html").read_text()
 
 
-def killed_in_the_middle(job: Path, *words: str, by: signal.Signals) -> "subprocess.Popen[str]":
-    """Start a sweep, and end every process of it, or its first one, once a job has a checkpoint."""
-    sweep = subprocess.Popen(
-        [sys.executable, "-m", "genrl", "train", "-m", *words],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        start_new_session=True,
-    )
+def killed_in_the_middle(job: Path, *words: str, by: signal.Signals) -> tuple[int, str]:
+    """Start a sweep and end it once a job has a checkpoint; SIGKILL ends every process of it.
+
+    Returns:
+        Its exit code, and what it said.
+    """
+    with Path("said.txt").open("w") as said:
+        sweep = subprocess.Popen(
+            [sys.executable, "-m", "genrl", "train", "-m", *words],
+            env=os.environ | {"OMP_NUM_THREADS": "1"},
+            stdout=said,
+            stderr=said,
+            start_new_session=True,
+        )
     while not (job / "checkpoints" / "last.ckpt").exists():
-        assert sweep.poll() is None, sweep.stdout and sweep.stdout.read()
+        assert sweep.poll() is None, Path("said.txt").read_text()
         time.sleep(0.05)
     if by is signal.SIGKILL:
         os.killpg(sweep.pid, by)
     else:
         sweep.send_signal(by)
-    sweep.wait(120)
-    return sweep
+    return sweep.wait(300), Path("said.txt").read_text()
 
 
 LONG = [*QUIET, "training.updates=400", "checkpoint.every=1"]
@@ -150,11 +153,11 @@ def test_what_a_kill_interrupted_goes_on_and_what_it_came_before_begins() -> Non
 
 @pytest.mark.slow
 def test_sigterm_to_a_sweep_lets_its_job_write_a_checkpoint() -> None:
-    sweep = killed_in_the_middle(Path("sweep/0"), *LONG, "seed=5,6", by=signal.SIGTERM)
-    assert sweep.returncode == 143
-    assert sweep.stdout is not None
-    assert "go on with: genrl resume" in sweep.stdout.read()
+    code, said = killed_in_the_middle(Path("sweep/0"), *LONG, "seed=5,6", by=signal.SIGTERM)
+    assert code == 143
+    assert said == "genrl: the sweep is interrupted; go on with: genrl resume sweep\n"
     assert seeds(Path("sweep")) == {"0": 5}
+    assert "go on with: genrl resume" in Path("sweep/0/genrl.log").read_text()
 
 
 @pytest.mark.slow
