@@ -16,7 +16,7 @@ from genrl.files import existing, write_text
 from genrl.provenance import require_plugins, versions
 from genrl.registry import ConfigurationError, suggest
 
-_STAGE: dict[str, type] = {"stage": str, "is_guided": bool, "config": dict}
+_STAGE: dict[str, type] = {"is_guided": bool, "config": dict}
 
 
 class RunFolder:
@@ -169,10 +169,10 @@ class RunFolder:
                 raise ConfigurationError(
                     f"{path} is no checkpoint of a stage: its {key} is damaged"
                 )
-        held = found["genrl"]["stage"]
+        held = found["genrl"].get("stage")
         if held != stage:
             raise ConfigurationError(
-                f"{path} holds the stage {held[:99]!r}, not '{stage}': give it its own name"
+                f"{path} holds the stage {str(held)[:99]!r}, not '{stage}': give it its own name"
             )
         return found
 
