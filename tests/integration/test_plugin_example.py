@@ -80,8 +80,8 @@ def test_an_editable_install_is_proved_killed_and_resumed(tmp_path: Path) -> Non
     listed, verified, imitated = environment.genrl(
         "list",
         "verify sampler=midpoint",
-        "train +experiment=imitate imitation_loss=huber algorithm.iterations=3 "
-        "callback@progress=none hydra.run.dir=imitated",
+        "train +experiment=bc imitation_loss=huber algorithm.iterations=2 evaluation.episodes=1 "
+        "algorithm.updates_per_iteration=5 callback@progress=none hydra.run.dir=imitated",
         folder=tmp_path,
     )
     assert "  genrl-example 0.3.1: " in listed[1]
