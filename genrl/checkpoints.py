@@ -54,7 +54,7 @@ def load(path: Path) -> dict[str, Any]:
             f"{path} is truncated or no checkpoint: {_line(error)}"
         ) from error
     if broken is not None or folders:
-        part = broken or folders[0]
+        part = folders[0] if broken is None else broken or "a part without a name"
         raise DamagedCheckpointError(f"{path} is damaged: {part} is not what was written")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

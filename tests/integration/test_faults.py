@@ -1,22 +1,32 @@
 """What can happen to a run: it ends with one line that says what to do, and nothing is lost.
 
-Kills are real signals to real processes, the read-only folder is a mounted file system. The full
-disk, damaged checkpoints and demonstrations have tests of their own.
+Kills are real signals to real processes, the read-only folder and the full disk are mounted file
+systems. ``pytest -m 'slow or not slow' tests/integration/test_faults.py`` ends with the table of
+faults: how often each was tried and what was lost.
 """
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from command_line import run
 from PIL import Image
 from processes import KILLABLE, finished, genrl
+
+from genrl import checkpoints
+from genrl.callbacks import RunContext, StageCallback, callbacks
+from genrl.run_folder import RunFolder
+
+Survived = Callable[..., None]
 
 SMALL = [
     "data=gaussian_mixture", "network=mlp_small", "training.batch_size=8", "training.log_every=1",
@@ -54,7 +64,9 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_sigterm_writes_a_checkpoint_and_exits_with_143(straight: Path, tmp_path: Path) -> None:
+def test_sigterm_writes_a_checkpoint_and_exits_with_143(
+    straight: Path, tmp_path: Path, survived: Survived
+) -> None:
     path = tmp_path / "run"
     words = [*SMALL, f"training.updates={UPDATES}", f"hydra.run.dir={path}"]
     ended = genrl("train", *words, kill="5:update:SIGTERM")
@@ -67,9 +79,12 @@ def test_sigterm_writes_a_checkpoint_and_exits_with_143(straight: Path, tmp_path
         os.utime(file, (time.time() + 1e6,) * 2)
     finished(genrl("resume", str(path)))
     assert_equal_runs(path, straight)
+    survived("SIGTERM, and the next machine's clock is 11 days behind", lost="nothing")
 
 
-def test_a_second_process_is_refused_while_the_first_one_trains(tmp_path: Path) -> None:
+def test_a_second_process_is_refused_while_the_first_one_trains(
+    tmp_path: Path, survived: Survived
+) -> None:
     path = tmp_path / "run"
     words = [*SMALL, "training.updates=100000", "checkpoint.every=1000000"]
     command = [sys.executable, str(KILLABLE), "train", *words, f"hydra.run.dir={path}"]
@@ -89,10 +104,14 @@ def test_a_second_process_is_refused_while_the_first_one_trains(tmp_path: Path) 
     # A killed process holds nothing.
     third = genrl("resume", str(path), kill="3:update")
     assert third.returncode == -signal.SIGKILL, third.stderr
+    survived("two processes resume one run", lost="nothing: the second is refused")
 
 
 def test_a_folder_that_cannot_be_written(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    survived: Survived,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     disk = tmp_path / "disk"
@@ -110,6 +129,7 @@ def test_a_folder_that_cannot_be_written(
         assert said.count("\n") == 1
     finally:
         subprocess.run(["umount", disk], check=True)
+    survived("read-only run folder", lost="nothing: resume is refused")
 
 
 @pytest.fixture
@@ -125,7 +145,11 @@ def photos(tmp_path: Path) -> Path:
 
 
 def test_an_image_that_cannot_be_read_in_the_middle_of_an_epoch(
-    photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    photos: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    survived: Survived,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     broken = photos / "dog" / "7.png"
@@ -148,10 +172,15 @@ def test_an_image_that_cannot_be_read_in_the_middle_of_an_epoch(
     broken.write_bytes(whole)
     assert run("resume", "run") == 0
     assert updates_done(tmp_path / "run") == 9
+    survived("unreadable image amid an epoch", lost="updates since the last checkpoint")
 
 
 def test_data_that_changed_between_kill_and_resume(
-    photos: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    photos: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    survived: Survived,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = [
@@ -166,10 +195,141 @@ def test_data_that_changed_between_kill_and_resume(
     said = capfd.readouterr().err
     assert "the data has changed since the checkpoint was written" in said
     assert said.count("\n") == 1
+    survived("data changed between kill and resume", lost="nothing: resume is refused")
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was killed after a few updates, with two checkpoints."""
+    path = tmp_path_factory.mktemp("runs") / "half"
+    words = [*SMALL, f"training.updates={UPDATES}", f"hydra.run.dir={path}", "checkpoint.every=2"]
+    assert genrl("train", *words, kill="7:update").returncode == -signal.SIGKILL
+    # What goes on in this process knows no killer.
+    config = path / "config.yaml"
+    config.write_text(
+        config.read_text().replace("callbacks:\n  killer:\n    name: killer\n", "callbacks: {}\n")
+    )
+    return path
+
+
+@pytest.mark.parametrize("tries", [2, pytest.param(20, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("damage", ["truncated", "bit-flipped"])
+@pytest.mark.filterwarnings("ignore:.*going on from")
+def test_a_damaged_checkpoint_is_passed_over(
+    damage: str, tries: int, half: Path, straight: Path, tmp_path: Path, survived: Survived
+) -> None:
+    rng = random.Random(0)
+    whole = (half / "checkpoints" / "last.ckpt").read_bytes()
+    for number in range(tries):
+        path = shutil.copytree(half, tmp_path / str(number))
+        data = bytearray(whole)
+        if damage == "truncated":
+            del data[rng.randrange(len(data)) :]
+        else:
+            data[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        (path / "checkpoints" / "last.ckpt").write_bytes(data)
+        assert run("resume", str(path)) == 0
+        assert_equal_runs(path, straight)
+    for name in ("last", "previous"):
+        (half / "checkpoints" / f"{name}.ckpt").rename(tmp_path / f"{name}.ckpt")
+        (half / "checkpoints" / f"{name}.ckpt").write_bytes(whole[: len(whole) // 2])
+    assert run("resume", str(half)) == 2
+    for name in ("last", "previous"):
+        (tmp_path / f"{name}.ckpt").rename(half / "checkpoints" / f"{name}.ckpt")
+    survived(f"{damage} checkpoint", lost="updates since the one before", tried=tries)
+
+
+@pytest.fixture
+def poison() -> Iterator[list[int]]:
+    """A callback that spoils the gradients of the updates whose numbers are put here."""
+    spoilt: list[int] = []
+
+    @callbacks.register("poison")
+    class PoisonCallback(StageCallback[Any]):
+        """NaN in the first gradient of the network."""
+
+        def __init__(self, context: RunContext) -> None:
+            self.hook: Any = None
+
+        def on_update_end(self, trainer: Any, module: Any, stage: Any) -> None:
+            if self.hook is not None:
+                self.hook.remove()
+                self.hook = None
+            if module.updates + 1 in spoilt:
+                parameter = next(module.denoiser.parameters())
+                self.hook = parameter.register_hook(lambda gradient: gradient * float("nan"))
+
+    yield spoilt
+    del callbacks._components["poison"]
+
+
+def test_a_gradient_of_nan_is_left_out_and_many_end_the_run(
+    poison: list[int],
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    survived: Survived,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = [word for word in SMALL if "killer" not in word]
+    words += [
+        "+callback@callbacks.poison=poison",
+        "callback@progress=none",
+        "training.max_skipped=2",
+    ]
+    poison += [5]
+    assert run("train", *words, "training.updates=9", "hydra.run.dir=one") == 0
+    content = torch.load(tmp_path / "one" / "checkpoints" / "last.ckpt", weights_only=True)
+    assert content["genrl"]["skipped"] == 1
+    assert all(bool(value.isfinite().all()) for value in weights(tmp_path / "one").values())
+    poison += [3, 7, 8]
+    capfd.readouterr()
+    assert run("train", *words, "training.updates=9", "hydra.run.dir=many") == 1
+    said = capfd.readouterr().err
+    assert "NaN" in said
+    assert said.count("\n") == 1
+    survived("NaN gradients in one update", lost="that update")
+
+
+def test_a_clock_that_goes_backwards(
+    straight: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: Survived
+) -> None:
+    """Wall-clock time runs a thousand times as fast, and the wrong way."""
+    start, words = time.time(), [word for word in SMALL if "killer" not in word]
+    monkeypatch.setattr(time, "time", lambda: start - 1000 * (time.monotonic() % 10_000))
+    words += [f"training.updates={UPDATES}", "callback@progress=progress"]
+    assert run("train", *words, f"hydra.run.dir={tmp_path}/run") == 0
+    assert_equal_runs(tmp_path / "run", straight)
+    survived("clock that goes backwards", lost="nothing")
+
+
+def test_a_disk_that_runs_full(
+    small_disk: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    survived: Survived,
+) -> None:
+    """The optimizer's state makes the second checkpoint larger than the disk."""
+    monkeypatch.chdir(small_disk)
+    words = [
+        "data=gaussian_mixture", "network=mlp", "network.features=16", "network.num_layers=1",
+        "callback@evaluation=none", "callback@progress=none", "device=cpu", "training.updates=40",
+        "training.batch_size=8", "checkpoint.every=2", "hydra.run.dir=run",
+    ]  # fmt: skip
+    assert run("train", *words) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "could not be written (No space left on device" in lines[0]
+    assert "go on with: genrl resume" in lines[0]
+    folder = RunFolder.open(Path("run"))
+    assert checkpoints.load(folder.last)["genrl"]["stage"] == "teacher"
+    assert not list(folder.checkpoints.glob(".*"))
+    assert "next.ckpt" not in [path.name for path in folder.checkpoints.iterdir()]
+    survived("full disk", lost="updates since the last checkpoint")
 
 
 @pytest.mark.slow
-def test_twenty_kills_at_random_moments(straight: Path, tmp_path: Path) -> None:
+def test_twenty_kills_at_random_moments(straight: Path, tmp_path: Path, survived: Survived) -> None:
     path, rng = tmp_path / "run", random.Random(0)
     words = [*SMALL, f"training.updates={UPDATES}", f"hydra.run.dir={path}", "checkpoint.every=1"]
     kills = 0
@@ -191,3 +351,4 @@ def test_twenty_kills_at_random_moments(straight: Path, tmp_path: Path) -> None:
             kills += 1
     finished(genrl("resume", str(path)))
     assert_equal_runs(path, straight)
+    survived("SIGKILL at a random moment", lost="updates since the last checkpoint", tried=kills)
