@@ -19,6 +19,9 @@ from rich.progress import track
 
 from genrl.registry import ConfigurationError
 
+# What Pillow decodes by itself: others, such as EPS by Ghostscript, start programs, and a file's
+# name says nothing of its format.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 _GREY_MODES = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _SMALL_FILE = 16384
 
@@ -145,7 +148,7 @@ def _shown(done: Iterable[None], description: str, total: int) -> Iterable[None]
 
 def _is_grey(path: str) -> bool:
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             return image.mode in _GREY_MODES
     except Exception as error:
         raise _broken(path, error) from error
@@ -154,7 +157,7 @@ def _is_grey(path: str) -> bool:
 def _opened(path: str, wanted: tuple[int, int] | None = None) -> Image.Image:
     """The decoded image, upright; a large JPEG at a fraction of its size, twice the wanted."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if wanted is not None:
                 image.draft(None, (2 * max(wanted), 2 * max(wanted)))
             image.load()

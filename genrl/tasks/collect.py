@@ -94,11 +94,15 @@ def collect(
 def _commands(folder: RunFolder, options: CollectOptions) -> list[str]:
     """What one has to type to record the same again."""
     overrides = folder.path / ".hydra" / "overrides.yaml"
-    chosen = yaml.safe_load(overrides.read_text()) if overrides.exists() else None
-    trained = [] if chosen is None else [shlex.join(["genrl", "train", *chosen])]
+    try:
+        chosen = yaml.safe_load(overrides.read_text())
+    except (OSError, ValueError, yaml.YAMLError):
+        chosen = None
+    words = [str(word) for word in chosen] if isinstance(chosen, list) else None
+    trained = [] if words is None else [shlex.join(["genrl", "train", *words])]
     given = {key: value for key, value in vars(options).items() if value is not None}
-    words = [f"{key}={json.dumps(value)}" for key, value in given.items() if key != "out"]
-    return [*trained, shlex.join(["genrl", "collect", str(folder.path), *words])]
+    own = [f"{key}={json.dumps(value)}" for key, value in given.items() if key != "out"]
+    return [*trained, shlex.join(["genrl", "collect", str(folder.path), *own])]
 
 
 def _record(

@@ -10,6 +10,7 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor, nn
 
+from genrl.data.image_reader import FORMATS
 from genrl.diffusion import ConditionalDenoise, NoiseSchedule
 from genrl.diffusion.guidance import ClassifierTraining, Logits, Sources
 from genrl.diffusion.noise import randn
@@ -121,7 +122,7 @@ def read_array(path: Path, spec: DataSpec) -> Tensor:
     try:
         if path.suffix == ".npy":
             return torch.from_numpy(np.load(path, allow_pickle=False)).float()
-        with Image.open(path) as picture:
+        with Image.open(path, formats=FORMATS) as picture:
             grey = len(spec.shape) == 3 and spec.shape[0] == 1
             pixels = np.asarray(picture.convert("L" if grey else "RGB"), dtype=np.float32)
     except (ValueError, UnidentifiedImageError) as error:

@@ -1,6 +1,7 @@
 """Demonstrations, arrays and exported folders of somebody else."""
 
 import json
+import os
 import pickle
 import shutil
 import struct
@@ -11,6 +12,7 @@ import h5py
 import numpy as np
 import pytest
 from hostile import AGENT, SMALL, Bomb, Refused
+from PIL import EpsImagePlugin
 
 from genrl.imitation.demonstrations.shipped import shipped
 from genrl.run_folder import RunFolder
@@ -45,6 +47,27 @@ def test_a_pickle_in_an_hdf5_file(tmp_path: Path, sentinel: Path, refused: Refus
         for key in ("observations", "actions", "rewards", "terminals"):
             file[key] = np.array([bomb] * 4)
     refused("train", *AGENT, "demonstrations=d4rl", f"demonstrations.path={path}")
+
+
+@pytest.mark.parametrize("name", ["photo.png", "photo.jpg"])
+def test_a_program_for_ghostscript_in_a_picture(
+    name: str, tmp_path: Path, sentinel: Path, trained: RunFolder, refused: Refused
+) -> None:
+    """Pillow goes by the content, and hands PostScript to the program ``gs``."""
+    path, program = tmp_path / "photos" / name, tmp_path / "bin" / "gs"
+    for folder in (path.parent, program.parent):
+        folder.mkdir()
+    program.write_text(f"#!/bin/sh\nmkdir {sentinel}\n")
+    program.chmod(0o755)
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", str(program.parent), prepend=os.pathsep)
+        patch.setattr(EpsImagePlugin, "gs_binary", None)
+        line = refused("train", *SMALL[1:], "data=image_folder", f"data.root={path.parent}")
+        assert "cannot be read as an image" in line
+        words = [f"guidance.{key}={path}" for key in ("values", "mask")]
+        line = refused("sample", str(trained.path), "n=2", "guidance=reconstruction", *words)
+        assert "neither an array (.npy) nor a picture" in line
 
 
 @pytest.fixture
