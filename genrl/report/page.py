@@ -13,6 +13,7 @@ from genrl.registry import ConfigurationError
 from genrl.report import sections
 from genrl.report.agents import agents_page, read_agent_run
 from genrl.report.charts import legend
+from genrl.report.differences import differing
 from genrl.report.document import document, letter, missing
 from genrl.report.findings import headline
 from genrl.report.markup import Markup, element, join
@@ -86,10 +87,18 @@ def _opening(
 
 
 def _names(runs: Sequence[Run]) -> list[str]:
-    """What tells the runs apart: names and seeds, else folders too."""
+    """What tells the runs apart: names and seeds, else what differs in configs, or folders."""
     names = [f"{run.name} · {facts(run)}" for run in runs]
     if len({(run.name, run.seed) for run in runs}) == len(runs):
         return names
+    flat = [
+        sections.flattened({k: v for k, v in run.config.items() if k not in ("name", "seed")})
+        for run in runs
+    ]
+    own = [differing(config, flat) for config in flat]
+    told = {(run.name, run.seed, what) for run, what in zip(runs, own, strict=True)}
+    if all(own) and len(told) == len(runs):
+        return [f"{name} · {what}" for name, what in zip(names, own, strict=True)]
     folders = {run.path.name for run in runs}
     is_enough = len(folders) == len(runs)
     return [

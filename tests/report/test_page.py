@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from genrl.registry import ConfigurationError
 from genrl.report import write_report
@@ -263,6 +264,20 @@ def test_runs_alike_are_told_apart_by_folder(make_run: MakeRun, tmp_path: Path) 
     assert "first" in page.sections["top"]
     assert "second" in page.sections["top"]
     assert page.sections["Config"].startswith("ConfigNo differences.")
+
+
+def test_runs_of_a_sweep_are_told_apart_by_what_was_swept(
+    make_run: MakeRun, tmp_path: Path
+) -> None:
+    runs = [make_run("first"), make_run("second")]
+    for run, steps in zip(runs, (4, 8), strict=True):
+        config = yaml.safe_load((run / "config.yaml").read_text())
+        config["sampler"] = {**(config.get("sampler") or {}), "steps": steps}
+        (run / "config.yaml").unlink()
+        (run / "config.yaml").write_text(yaml.safe_dump(config))
+    top = parsed(runs, tmp_path / "report.html").sections["top"]
+    assert "steps=4" in top
+    assert "steps=8" in top
 
 
 def test_unfinished_run(make_run: MakeRun, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 
 from genrl.evaluation.statistics import Summary, across_seeds, within_run
 from genrl.report.agents.reading import AgentRun
+from genrl.report.differences import differing
 from genrl.report.sections import flattened
 
 # What does not change what is learned.
@@ -133,17 +134,4 @@ def _names(firsts: Sequence[AgentRun]) -> list[str]:
 
 def _differing(run: AgentRun, rivals: Sequence[AgentRun]) -> str:
     """The parameters in which a run differs from the others of its name."""
-    flat = [_key(other) for other in rivals]
-    mine = _key(run)
-    keys = [key for key in mine if len({other.get(key) for other in flat}) > 1]
-    if not keys:
-        return run.path.name
-    most = 4
-    said = [f"{_last(key, keys)}={mine[key]}" for key in keys[:most]]
-    return ", ".join(said) + (", …" if len(keys) > most else "")
-
-
-def _last(key: str, keys: Sequence[str]) -> str:
-    """A dotted key without what comes before its last word, where that is enough."""
-    last = key.rpartition(".")[2]
-    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
+    return differing(_key(run), [_key(other) for other in rivals]) or run.path.name
