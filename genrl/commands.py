@@ -355,6 +355,18 @@ def new_plugin(words: list[str]) -> None:
         print(line)
 
 
+def plan(words: list[str]) -> None:
+    """What a run takes, before it is begun."""
+    found = [word.removeprefix("classes=") for word in words if word.startswith("classes=")]
+    if not all(number.isdigit() and int(number) for number in found):
+        raise ConfigurationError(f"classes must be a positive integer, not {found[0]}")
+    config = compose([word for word in words if not word.startswith("classes=")])
+    from genrl.tasks.plan import plan as plan_task
+    from genrl.tasks.plan_table import plan_table
+
+    print(plan_table(plan_task(config, num_classes=int(found[-1]) if found else None)))
+
+
 def list_components(words: list[str]) -> None:
     """Names of components, by kind or of one kind."""
     if len(words) > 1:

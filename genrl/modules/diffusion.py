@@ -122,6 +122,8 @@ class DiffusionModule(StagedModule):
         optimizer = self.trainer.optimizers[0]
         for group in optimizer.param_groups:
             group["lr"] = self.learning_rate()
+        # Lightning would keep the last gradients beside the activations of this forward pass.
+        optimizer.zero_grad(set_to_none=True)
         # Dropout draws from the global generators.
         torch.manual_seed(self._update_seed(1, self.global_rank))
 
