@@ -8,6 +8,7 @@ from torch import Tensor
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseLevel
+from genrl.diffusion.schedules.clock import twice
 from genrl.diffusion.transitions import like_data
 from genrl.typing import Batch, Data, Labels
 
@@ -26,7 +27,7 @@ def branches(
     """
     assert label is not None
     labels = torch.cat([label, torch.full_like(label, null)])
-    both = denoiser(torch.cat([z, z]), torch.cat([t, t]), labels)
+    both = denoiser(torch.cat([z, z]), twice(t), labels)
     level = both.level
     halves = [_halves(v) for v in (both.x, both.eps, level.log_snr, level.alpha, level.sigma)]
     first, second = zip(*halves, strict=True)

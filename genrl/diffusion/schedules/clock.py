@@ -4,7 +4,8 @@
 the rest of a step. A sampler knows its times beforehand, and for all of them at once the operations
 are the same twenty. While a clock is running, `NoiseSchedule.level_like` takes the levels of its
 times from here; it knows a time by being the very tensor that the clock handed out. Every other
-time, one that guidance has copied among them, is computed as always, to the same last bit.
+time is computed as always, to the same last bit. Guidance asks for a time in two batches at once:
+`twice` hands out such times, which the clock knows too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,13 @@ from torch import Tensor
 
 from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule, running
 from genrl.typing import Batch, Data
+
+
+def twice(t: Batch) -> Batch:
+    """t for two batches, one after the other; a running clock knows its levels."""
+    clock = running.get()
+    known = None if clock is None else clock.pair(t)
+    return torch.cat([t, t]) if known is None else known
 
 
 class Clock(Sequence[Batch]):
@@ -32,6 +40,7 @@ class Clock(Sequence[Batch]):
         self._entries = self._times[:, None].expand(-1, len(z)).unbind()
         self._index = {id(entry): index for index, entry in enumerate(self._entries)}
         self._levels: dict[tuple[NoiseSchedule, torch.dtype, int], list[NoiseLevel]] = {}
+        self._pairs: Clock | None = None
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -54,6 +63,8 @@ class Clock(Sequence[Batch]):
         None too where gradients are recorded: a learned schedule may be asked for its own.
         """
         index = self._index.get(id(t))
+        if index is None and self._pairs is not None:
+            return self._pairs.level(schedule, t, data)
         if index is None or torch.is_grad_enabled():
             return None
         key = (schedule, data.dtype, data.ndim)
@@ -61,6 +72,15 @@ class Clock(Sequence[Batch]):
         if levels is None:
             levels = self._levels[key] = self._all_levels(*key)
         return levels[index]
+
+    def pair(self, t: Batch) -> Batch | None:
+        """t for two batches, one after the other, or None if t is no entry of this clock."""
+        index = self._index.get(id(t))
+        if index is None:
+            return None
+        if self._pairs is None:
+            self._pairs = Clock(self._times.double().cpu(), t.new_empty(2 * len(t)))
+        return self._pairs[index]
 
     def _all_levels(
         self, schedule: NoiseSchedule, dtype: torch.dtype, ndim: int

@@ -7,7 +7,7 @@ import torch
 
 from genrl.diffusion.schedules import CosineSchedule, LearnedSchedule, NoiseSchedule, schedules
 from genrl.diffusion.schedules.base import running
-from genrl.diffusion.schedules.clock import Clock
+from genrl.diffusion.schedules.clock import Clock, twice
 
 TIMES = torch.linspace(1, 0.01, 23, dtype=torch.float64)
 
@@ -57,10 +57,34 @@ def test_other_times_are_computed() -> None:
     """A copy of a time, two of them in a row, an entry of another clock."""
     schedule, data = CosineSchedule(), torch.zeros(2, 3)
     clock, other = Clock(TIMES, data), Clock(TIMES.flip(0), data)
-    twice = torch.cat([clock[4], clock[4]])
-    check(schedule, twice, torch.zeros(4, 3), clock)
+    check(schedule, torch.cat([clock[4], clock[4]]), torch.zeros(4, 3), clock)
     for t in (clock[4].clone(), other[4], other[0]):
         check(schedule, t, data, clock)
+
+
+@torch.no_grad()
+def test_a_time_for_two_batches_is_known_and_another_is_not() -> None:
+    calls = []
+
+    class Counted(CosineSchedule):
+        def log_snr(self, t: torch.Tensor) -> torch.Tensor:
+            calls.append(t.shape)
+            return super().log_snr(t)
+
+    schedule, data = Counted(), torch.zeros(3, 2, 2)
+    clock, both = Clock(TIMES, data), torch.zeros(6, 2, 2)
+    with clock.running():
+        for t in clock:
+            pair = twice(t)
+            assert torch.equal(pair, torch.cat([t, t]))
+            level = schedule.level_like(pair, both)
+            assert level.alpha.shape == (6, 1, 1)
+    assert calls == [TIMES.shape]
+    check(schedule, pair, both, clock)
+    other = torch.rand(3)
+    assert torch.equal(twice(other), torch.cat([other, other]))
+    with clock.running():
+        assert torch.equal(twice(other), torch.cat([other, other]))
 
 
 def test_a_learned_schedule_keeps_its_gradient() -> None:
