@@ -112,7 +112,8 @@ COMMANDS = {
         "grid=dp: the time grid of the best variational bound, exactly, by a dynamic program over\n"
         "[times=1000] network evaluations of [n=256] training examples;\n"
         "sampler=ggdm: all coefficients of the sampler, by the gradient of a kernel distance\n"
-        "through it, [updates=100] of [batch_size=128] samples from DDIM's [eta=0.1] on.\n"
+        "through it, [updates=100] of [batch_size=128] samples from DDIM's [eta=0.1] on;\n"
+        "[rematerialize=false] saves a third of the work for the memory of all evaluations.\n"
         "Prints bound and Fréchet distance beside the uniform and Karras' grid; what was found is\n"
         "in RUN/optimized: genrl sample RUN grid=RUN/optimized/dp_8.json",
     ),

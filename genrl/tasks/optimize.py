@@ -55,8 +55,8 @@ _LEAST_STD = 1e-12  # of a step, below which it counts as free of noise
 class OptimizeOptions:
     """What ``genrl optimize`` takes after the run.
 
-    ``n``, ``times`` belong to the bound, ``updates``, ``batch_size``, ``learning_rate`` and ``eta``
-    to ``sampler=ggdm``; ``w`` and ``num_samples`` to the samples that are compared.
+    ``n``, ``times`` belong to the bound; ``updates``, ``batch_size``, ``learning_rate``, ``eta``,
+    ``rematerialize`` to ``sampler=ggdm``; ``w``, ``num_samples`` to the samples that are compared.
     """
 
     grid: str | None = None
@@ -69,6 +69,7 @@ class OptimizeOptions:
     batch_size: int = 128
     learning_rate: float = 2e-3
     eta: float = 0.1
+    rematerialize: bool = True
     w: float = 0.0
     num_samples: int = 1000
     seed: int = 0
@@ -259,7 +260,7 @@ class Workbench:
                 draws,
                 self.schedule,
                 GgdmCoefficients(*leaves),
-                rematerialize=True,
+                rematerialize=options.rematerialize,
             )
             loss = kernel_distance(feature.compute(x.float()).embedding, real)
             optimizer.zero_grad()
