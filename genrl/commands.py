@@ -29,7 +29,7 @@ from genrl.files import write_text
 from genrl.listing import describe_all, describe_component, describe_kind
 from genrl.options import config_names
 from genrl.registry import ConfigurationError, plain_reason, suggest
-from genrl.sweeps import SweepCallback, is_sweep, records, resume_words, runs, sweep_job
+from genrl.sweeps import JobRecord, SweepCallback, is_sweep, records, resume_words, runs, sweep_job
 from genrl.sweeps import register as register_sweeper
 
 
@@ -115,19 +115,25 @@ def _end_of_sweep() -> int:
     path = SweepCallback.folder
     if path is None:  # only the config was printed
         return 0
-    found = records(path)
-    failed = {job: record for job, record in found.items() if not record.is_finished}
-    if len(failed) < len(found):
+    count = len(records(path))
+    failed = _unfinished(path)
+    if len(failed) < count:
         print(f"compare them: genrl report {path}", flush=True)
     if not failed:
         return 0
-    for job, record in failed.items():
-        print(f"genrl: {job}: {record.reason or 'it has not ended'}", file=sys.stderr)
     print(
-        f"genrl: {len(failed)} of {len(found)} jobs failed; try them again: genrl resume {path}",
+        f"genrl: {len(failed)} of {count} jobs failed; try them again: genrl resume {path}",
         file=sys.stderr,
     )
-    return max(next(iter(failed.values())).exit_code or 1, 1)
+    return max(failed[0].exit_code or 1, 1)
+
+
+def _unfinished(path: Path) -> list[JobRecord]:
+    """The jobs of a sweep that failed or were interrupted, which are named."""
+    failed = {job: record for job, record in records(path).items() if not record.is_finished}
+    for job, record in failed.items():
+        print(f"genrl: {job}: {record.reason or 'it has not ended'}", file=sys.stderr)
+    return list(failed.values())
 
 
 def _done(path: Path, report: Path) -> None:
@@ -280,6 +286,8 @@ def report(words: list[str]) -> None:
     from genrl.run_folder import RunFolder
 
     folders = [RunFolder.open(run) for path in paths for run in runs(path)]
+    for path in filter(is_sweep, paths):
+        _unfinished(path)
     default = RunFolder(paths[0]).report if len(paths) == 1 else Path("report.html")
     out = Path(outs[-1]) if outs else default
     print(write_report([folder.path for folder in folders], out))

@@ -68,6 +68,8 @@ def test_a_job_that_fails_stops_no_other_and_is_named(capfd: pytest.CaptureFixtu
         "genrl: 1 of 2 jobs failed; try them again: genrl resume sweep",
     ]
     assert seeds(Path("sweep")) == {"1": 3}
+    assert run("report", "sweep") == 0
+    assert capfd.readouterr() == ("sweep/report.html\n", f"genrl: sweep/0: {REFUSED}\n")
     done = Path("sweep/1/checkpoints/teacher.ckpt").stat().st_mtime_ns
 
     allow_no_steps(Path("sweep"))
