@@ -20,10 +20,10 @@ FILE = "multirun.yaml"
 # commands, or write elsewhere, is not taken from its file.
 _PLAIN = re.compile(
     r"hydra/(launcher|sweeper)=\w+"
-    r"|hydra\.sweep\.subdir=[\w.${}:'\"]+"
+    r"|hydra\.sweep\.subdir='?\$\{hydra\.job\.(num|id)\}'?"
     r"|hydra\.(launcher|sweeper)\.(n_jobs|n_trials|seed|sampler|direction|objective"
     r"|max_batch_size|timeout_min|cpus_per_task|gpus_per_node|tasks_per_node|mem_gb|nodes|partition"
-    r"|qos|account|constraint|array_parallelism|pre_dispatch|batch_size)=[^${}]*"
+    r"|qos|account|constraint|array_parallelism)=[\w.,+-]*"
 )
 _RENEWED = ("hydra.mode=", "hydra.sweep.dir=")
 
