@@ -100,6 +100,9 @@ class EnsembleLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(members, batch, inputs) to (members, batch, outputs)."""
+        if self.weight.shape[-1] == 1:
+            # As batched products with a column, these and their gradients take four times as long.
+            return (x * self.weight.mT).sum(-1, keepdim=True) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
 
@@ -125,10 +128,24 @@ class EnsemblePerceptron(nn.Module):
             for inputs, outputs in itertools.pairwise(sizes)
         )
         self.activation = activation_layer(activation)
+        self.is_relu = activation == "relu"
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether no parameter takes a gradient."""
+        return not any(w.weight.requires_grad or w.bias.requires_grad for w in self.layers)
+
+    def values(self, x: Tensor) -> list[Tensor]:
+        """Of every layer, (members, batch, ·), after its activation where it has one."""
+        value = x.expand(self.members, *x.shape) if x.dim() == 2 else x
+        found = []
+        for number, layer in enumerate(self.layers, 1):
+            value = layer.forward(value)
+            if number < len(self.layers):
+                value = self.activation.forward(value)
+            found.append(value)
+        return found
 
     def forward(self, x: Tensor) -> Tensor:
         """The same (batch, inputs) for all members, or (members, batch, inputs), to outputs."""
-        hidden = x.expand(self.members, *x.shape) if x.dim() == 2 else x
-        for number, layer in enumerate(self.layers):
-            hidden = layer(self.activation(hidden) if number else hidden)
-        return hidden
+        return self.values(x)[-1]

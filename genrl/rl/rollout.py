@@ -6,8 +6,10 @@ observation, and the step after it ignores its action and resets: a dead transit
 recorded with ``valid`` False and must never reach a loss.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,10 +52,10 @@ class Rollout:
     valid: Tensor
     episodes: list[Episode]
 
-    @property
+    @cached_property
     def num_steps(self) -> int:
         """Steps of environments, dead ones left out."""
-        return int(self.valid.sum())
+        return int(self.valid.count_nonzero())
 
     @staticmethod
     def join(parts: "Sequence[Rollout]") -> "Rollout":
@@ -164,7 +166,7 @@ class Collector:
             torch.stack(starts),
             torch.stack(memories) if self.memory_size else torch.zeros(*shape, 0),
         )
-        if not bool(torch.isfinite(steps.reward.sum() + steps.next_obs.sum())):
+        if not math.isfinite(steps.reward.sum() + steps.next_obs.sum()):
             raise ConfigurationError(
                 f"{self.spec.env_id} gave an observation or a reward that is NaN or infinite"
             )
@@ -175,7 +177,11 @@ class Collector:
         self, reward: NDArray[Any], done: NDArray[np.bool_], valid: NDArray[np.bool_]
     ) -> list[Episode]:
         """Episodes that ended, in the order of their ends; others run on in the next rollout."""
-        episodes = []
+        episodes: list[Episode] = []
+        if len(reward) == 1 and not np.count_nonzero(done):
+            self.totals += reward[0]
+            self.lengths += valid[0]
+            return episodes
         begin = [0] * self.num_envs
         for step, i in np.argwhere(done & valid).tolist():
             self._run_on(i, reward[begin[i] : step + 1, i], valid[begin[i] : step + 1, i])

@@ -137,11 +137,13 @@ class SAC(OffPolicyAlgorithm):
         with frozen(self.critic):
             policy_loss = (alpha * log_prob - self.critic.lower(features, action)).mean()
             self.policy_optimizer.descend(policy_loss)
+        mean_log_prob = log_prob.detach().mean()
         if self.is_automatic:
-            excess = log_prob.detach().mean() + self.target_entropy
-            self.temperature_optimizer.descend(-self.log_alpha * excess)
+            # The gradient of -log α · (log π + H̄).
+            self.log_alpha.grad = -(mean_log_prob + self.target_entropy)
+            self.temperature_optimizer.step()
         follow(self.target_critic, self.critic, self.target_rate)
-        shown = (critic_loss, policy_loss, alpha, log_prob.mean())
+        shown = (critic_loss, policy_loss, alpha, mean_log_prob)
         critic_value, policy_value, alpha_value, log_prob_value = (x.item() for x in shown)
         return {
             "loss": critic_value,

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from genrl.networks.least import least_member
 from genrl.networks.perceptron import EnsemblePerceptron
 from genrl.rl.critics.base import QCritic
 from genrl.rl.spec import EnvSpec
@@ -74,6 +75,9 @@ class ScalarQCritic(QCritic):
         return values.squeeze(-1)
 
     def lower(self, features: Tensor, action: Tensor) -> Tensor:
+        network = self.network
+        if self.subset == network.members and network.is_relu and network.is_frozen:
+            return least_member(network, torch.cat([features, action], -1))
         return expected_minimum(self(features, action), self.subset)
 
     def target(

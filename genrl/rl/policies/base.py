@@ -127,7 +127,7 @@ class StochasticPolicy(Policy):
         if self.is_recurrent:
             encoded, memories = self.encode(obs[None], start[None], memory)
             features, memory = encoded[0], memories[0]
-        distribution = self(features)
+        distribution = self.forward(features)  # without what a module's call costs
         action = distribution.mode if deterministic else distribution.sample(generator)
         return action, memory
 

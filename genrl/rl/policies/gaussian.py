@@ -64,8 +64,7 @@ class GaussianPolicy(StochasticPolicy):
 
     def forward(self, features: Tensor) -> DiagGaussian:
         """Gaussian."""
-        distribution: DiagGaussian = self.head(features)
-        return distribution
+        return self.head.forward(features)
 
     def act(
         self,

@@ -63,7 +63,7 @@ class GaussianHead(nn.Module):
 
     def forward(self, features: Tensor) -> DiagGaussian:
         """At features of shape (..., num_features)."""
-        output = self.network(features)
+        output = self.network.forward(features)
         if self.log_std is not None:
             return DiagGaussian(output, self.log_std)
         mean, log_std = output.chunk(2, -1)
@@ -108,7 +108,7 @@ class TanhGaussianHead(nn.Module):
 
     def forward(self, features: Tensor) -> TanhGaussian:
         """At features of shape (..., num_features)."""
-        mean, log_std = self.network(features).chunk(2, -1)
+        mean, log_std = self.network.forward(features).chunk(2, -1)
         return TanhGaussian(mean, log_std.clamp(*self.limits), self.bounds)
 
 
@@ -135,7 +135,7 @@ class CategoricalHead(nn.Module):
 
     def forward(self, features: Tensor) -> Categorical:
         """At features of shape (..., num_features)."""
-        return Categorical(self.network(features))
+        return Categorical(self.network.forward(features))
 
 
 def set_bias(network: nn.Sequential, first: int, value: float | Tensor) -> None:

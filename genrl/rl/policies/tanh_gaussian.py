@@ -51,5 +51,4 @@ class TanhGaussianPolicy(StochasticPolicy):
 
     def forward(self, features: Tensor) -> TanhGaussian:
         """Squashed Gaussian."""
-        distribution: TanhGaussian = self.head(features)
-        return distribution
+        return self.head.forward(features)

@@ -79,6 +79,27 @@ def test_backup(name: str) -> None:
     torch.testing.assert_close(critic.lower(features, action), lower, rtol=0, atol=1e-13)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_frozen_critic_has_the_same_gradient_with_respect_to_actions(
+    name: str, activation: str
+) -> None:
+    critic = build(name, activation=activation)
+    features, action = inputs()
+    action.requires_grad_()
+    learning = torch.autograd.grad(critic.lower(features, action).square().sum(), action)[0]
+    lower = critic.requires_grad_(False).lower(features, action)
+    (frozen,) = torch.autograd.grad(lower.square().sum(), action)
+    torch.testing.assert_close(frozen, learning, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_learning_critic_gets_a_gradient_from_its_lower_value(name: str) -> None:
+    critic = build(name)
+    critic.lower(*inputs()).sum().backward()
+    assert all(parameter.grad is not None for parameter in critic.parameters())
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_loss_is_half_the_squared_error_of_every_member(name: str) -> None:
     critic = build(name)
