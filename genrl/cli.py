@@ -158,11 +158,11 @@ COMMANDS = {
         "[+experiment=NAME] [KEY=VALUE ...] [classes=N]",
         "memory, operations and communication of a run, without beginning it",
         "genrl.commands:plan",
-        "Takes what genrl train takes, trainer.devices and +trainer.num_nodes too; one update of\n"
+        "Takes what genrl train takes, trainer.devices and trainer.num_nodes too; one update of\n"
         "each kind of stage is carried out on tensors without memory:\n"
         "  genrl plan +experiment=cfg_distill trainer=ddp trainer.devices=2\n"
         "  genrl plan +experiment=cfg_distill_imagenet64 data.root=none classes=1000 \\\n"
-        "    trainer=ddp trainer.devices=8 +trainer.num_nodes=8\n"
+        "    trainer=ddp trainer.devices=8 trainer.num_nodes=8\n"
         "classes=N: of an image folder that is not here. Bytes are those of eager training.",
     ),
     "list": Command("[KIND]", "components, or those of one kind", "genrl.commands:list_components"),

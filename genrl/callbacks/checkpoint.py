@@ -64,13 +64,17 @@ class CheckpointCallback(StageCallback["StagedModule"]):
         """Write when it is time; a stage's last update is left to the start of the next one."""
         if module.position.step == 0 or module.is_over:
             return
-        if module.updates % self.every == 0 or _is_told_to_end(trainer):
+        is_told_to_end = _are_told_to_end(trainer)
+        if module.updates % self.every == 0 or is_told_to_end:
             trainer.save_checkpoint(self.folder.last)
 
 
-def _is_told_to_end(trainer: Trainer) -> bool:
+def _are_told_to_end(trainer: Trainer) -> bool:
     """Whether a process of the run was sent SIGTERM; Lightning ends training after this update."""
     if trainer.world_size == 1:
         return trainer.received_sigterm
-    # Writing is a joint act: either every process does it or none.
-    return trainer.strategy.reduce_boolean_decision(trainer.received_sigterm, all=False)
+    # Writing and ending are joint acts: either every process does it or none.
+    is_any = trainer.strategy.reduce_boolean_decision(trainer.received_sigterm, all=False)
+    if is_any:
+        trainer._signal_connector.received_sigterm = True
+    return is_any

@@ -31,7 +31,7 @@ from genrl.report import write_report
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config
 from genrl.tasks.device import accelerator
-from genrl.tasks.launch import connect, is_lost, lost, outer_environment
+from genrl.tasks.launch import check_strategy, connect, is_lost, lost, outer_environment
 
 log = logging.getLogger(__name__)
 
@@ -85,6 +85,7 @@ def build_trainer(
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     settings = dict(config["trainer"])
     settings["accelerator"] = accelerator(settings["accelerator"])
+    check_strategy(settings.get("strategy"))
     if settings.get("accumulate_grad_batches", 1) != 1:
         raise ConfigurationError(
             "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "

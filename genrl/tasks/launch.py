@@ -88,6 +88,22 @@ class LockstepStrategy(DDPStrategy):
         """Nothing is wrapped: algorithms average their gradients themselves."""
 
 
+def check_strategy(strategy: Any) -> None:
+    """Refuse what Lightning knows and a run cannot be trained with.
+
+    Raises:
+        ConfigurationError: for sharded weights, of which averages and checkpoints would hold parts,
+            and for processes that do not begin by the command.
+    """
+    if strategy in (None, "auto") or not isinstance(strategy, str):
+        return
+    if not strategy.startswith("ddp") or any(word in strategy for word in ("spawn", "fork", "not")):
+        raise ConfigurationError(
+            f"trainer.strategy={strategy} is not supported: every device holds the whole model, in "
+            "a process of its own; give ddp_find_unused_parameters_true (trainer=ddp) or ddp"
+        )
+
+
 def in_lockstep(config: dict[str, Any]) -> dict[str, Any]:
     """The config of a run whose module needs no wrapper, on however many processes."""
     trainer, environment = dict(config["trainer"]), outer_environment()
@@ -104,27 +120,33 @@ def connect(trainer: Trainer, command: str) -> None:
     Args:
         trainer: of the run.
         command: that goes on with the run.
-
-    Raises:
-        ConfigurationError: if the strategy starts processes in another way.
     """
     strategy: Any = trainer.strategy
     if trainer.world_size == 1:
         return
     launcher = strategy.launcher
     if launcher is not None and not strategy.cluster_environment.creates_processes_externally:
-        if not hasattr(launcher, "_call_children_scripts"):
-            raise ConfigurationError(
-                "trainer.strategy must start processes by running the command again: give ddp or "
-                "ddp_find_unused_parameters_true, not one of the spawn or fork kind"
-            )
         # Not launch(), whose observer kills this process before it can say why.
         os.environ[_PARENT] = str(os.getpid())
         launcher._call_children_scripts()
+    _only_note_sigterm(trainer)
     children = list(getattr(launcher, "procs", ()))
     threading.Thread(target=_watch, args=(children, command), daemon=True).start()
     strategy.accelerator.setup_device(strategy.root_device)
-    (getattr(strategy, "setup_distributed", None) or strategy._setup_distributed)()
+    strategy.setup_distributed()
+
+
+def _only_note_sigterm(trainer: Trainer) -> None:
+    """Lightning would send a message from within the handler, between those of an update.
+
+    The processes agree on the end of the next update instead (`CheckpointCallback`).
+    """
+    connector: Any = trainer._signal_connector
+
+    def note(signum: int, frame: Any) -> None:
+        connector.received_sigterm = True
+
+    connector._sigterm_notifier_fn = note
 
 
 def _watch(children: list[Any], command: str) -> None:

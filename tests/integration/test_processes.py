@@ -102,6 +102,17 @@ def test_a_killed_process_ends_the_run_and_resume_goes_on(
     same_numbers(one, two)
 
 
+@pytest.mark.slow
+def test_sigterm_to_one_process_ends_all_with_a_checkpoint(one: Path, tmp_path: Path) -> None:
+    two = tmp_path / "run"
+    words = [*SMALL, *TWO, KILLER, f"hydra.run.dir={two}"]
+    died = genrl("train", *words, kill="7:update:SIGTERM:1")
+    assert died.returncode == 143, died.stderr
+    assert "terminated after update 7" in died.stderr
+    finished(genrl("resume", str(two)))
+    same_numbers(one, two)
+
+
 def torchrun(*words: str) -> subprocess.CompletedProcess[str]:
     """The command in two processes that torchrun starts."""
     return subprocess.run(
