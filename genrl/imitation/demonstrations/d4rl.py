@@ -25,6 +25,7 @@ from genrl.imitation.demonstrations.episodes import (
     require_one_each,
     require_positive,
     require_rows,
+    require_same_shape,
     split_episodes,
 )
 from genrl.imitation.demonstrations.reading import existing_file, readable
@@ -63,10 +64,7 @@ class D4RLDemonstrations(DemonstrationSource):
         single = {key: arrays[key] for key in ("rewards", "terminals", "timeouts") if key in arrays}
         require_one_each(str(path), rows, **single)
         obs, next_obs = arrays["observations"], arrays.get("next_observations")
-        if next_obs is not None and next_obs.shape != obs.shape:
-            raise ConfigurationError(
-                f"{path}: 'next_observations' is {next_obs.shape}, 'observations' {obs.shape}"
-            )
+        require_same_shape(str(path), observations=obs, next_observations=next_obs)
         terminated = arrays["terminals"].reshape(rows).astype(bool)
         if "timeouts" in arrays:
             truncated = arrays["timeouts"].reshape(rows).astype(bool)

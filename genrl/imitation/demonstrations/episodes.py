@@ -148,6 +148,18 @@ def require_one_each(source: str, rows: int, **arrays: Array) -> None:
             )
 
 
+def require_same_shape(source: str, **arrays: Array | None) -> None:
+    """Check that arrays, where they are there, have the shape of the first one.
+
+    Raises:
+        ConfigurationError: if one has another.
+    """
+    first, *others = [(key, array.shape) for key, array in arrays.items() if array is not None]
+    for key, shape in others:
+        if shape != first[1]:
+            raise ConfigurationError(f"{source}: '{key}' is {shape}, '{first[0]}' {first[1]}")
+
+
 def _floats(values: Array) -> Tensor:
     with np.errstate(over="ignore"):  # an overflow is found as infinite
         return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32))

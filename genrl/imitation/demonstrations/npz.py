@@ -29,6 +29,7 @@ from genrl.imitation.demonstrations.episodes import (
     require_one_each,
     require_positive,
     require_rows,
+    require_same_shape,
     split_episodes,
 )
 from genrl.imitation.demonstrations.reading import existing_file, readable
@@ -75,6 +76,7 @@ class NpzDemonstrations(DemonstrationSource):
         if next_obs is None and num_ends and len(obs) == rows + num_ends:
             obs, next_obs = _without_last(obs, terminated | truncated)
         require_rows(str(path), rows, obs=obs, next_obs=next_obs)
+        require_same_shape(str(path), obs=obs, next_obs=next_obs)
         episodes = split_episodes(
             self.spec,
             obs=obs,
