@@ -106,6 +106,7 @@ def safetensors(header: bytes, length: int | None = None) -> bytes:
     return struct.pack("<Q", len(header) if length is None else length) + header + bytes(8)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "content",
     [
@@ -116,6 +117,7 @@ def safetensors(header: bytes, length: int | None = None) -> bytes:
         safetensors(b'["not", "a", "mapping"]'),
         b"\x80\x04cos\nmkdir\n.",
     ],
+    ids=["length", "offsets", "shape", "dtype", "header", "pickle"],
 )
 def test_safetensors_that_lie(content: bytes, tmp_path: Path, refused: Refused) -> None:
     diffusers = pytest.importorskip("diffusers")
@@ -139,6 +141,7 @@ def test_safetensors_that_lie(content: bytes, tmp_path: Path, refused: Refused) 
     assert "cannot be read" in refused(*words)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "change"),
     [
