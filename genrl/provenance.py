@@ -44,6 +44,7 @@ def chosen(config: Mapping[str, Any], kind: str | None = None) -> Iterator[tuple
         config: of a run, or a part of one.
         kind: of the components that stand under keys of their own, as callbacks do.
     """
+    load_components()
     for key, value in config.items():
         if not isinstance(value, Mapping):
             continue
@@ -53,38 +54,44 @@ def chosen(config: Mapping[str, Any], kind: str | None = None) -> Iterator[tuple
         yield from chosen(value, "callback" if key == "callbacks" else None)
 
 
-def require_plugins(path: Path, config: Mapping[str, Any], recorded: Mapping[str, Any]) -> None:
+def recorded_plugins(recorded: Mapping[str, Any]) -> dict[str, str]:
+    """Distribution and version of the plugins in a ``versions.yaml``.
+
+    They will be told to be typed, and a file may come from somebody else: what cannot be a
+    distribution or a version is left out.
+    """
+    return {
+        name: version
+        for name, version in recorded.items()
+        if name not in PACKAGES
+        and re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(name), re.ASCII)
+        and re.fullmatch(r"\d[\w.+!-]*", str(version), re.ASCII)
+    }
+
+
+def require_plugins(path: Path, config: Mapping[str, Any], plugins: Mapping[str, str]) -> None:
     """Refuse a run whose components are not there because their plugin is not.
 
     Args:
         path: of the run's folder.
         config: of the run.
-        recorded: its ``versions.yaml``.
+        plugins: that it notes, with their versions.
 
     Raises:
         ConfigurationError: if so, with the components, the plugins' versions and the command.
     """
     installed = {plugin.distribution: plugin.version for plugin in load_components()}
-    # What is told to be typed comes from a file: only what can be a distribution and its version.
-    missing = {
-        name: version
-        for name, version in recorded.items()
-        if name not in PACKAGES
-        and installed.get(name) != version
-        and re.fullmatch(r"[A-Za-z0-9][\w.-]*", str(name), re.ASCII)
-        and re.fullmatch(r"\d[\w.+!-]*", str(version), re.ASCII)
-    }
+    missing = {name: v for name, v in plugins.items() if installed.get(name) != v}
     absent = dict.fromkeys(
         f"{kind} '{name}'"
         for kind, name in chosen(config)
         if name not in registries()[kind].names()
     )
     if missing and absent:
-        plugins = ", ".join(f"{name} {version}" for name, version in missing.items())
+        listed = ", ".join(f"{name} {version}" for name, version in missing.items())
         command = " ".join(f"{name}=={version}" for name, version in missing.items())
-        what = "the plugin" if len(missing) == 1 else "the plugins"
-        verb = "is" if len(missing) == 1 else "are"
+        what, verb = ("plugin", "is") if len(missing) == 1 else ("plugins", "are")
         raise ConfigurationError(
-            f"{path} uses {', '.join(absent)} of {what} {plugins}, which {verb} not installed: "
+            f"{path} uses {', '.join(absent)} of the {what} {listed}, which {verb} not installed: "
             f"pip install {command}"
         )

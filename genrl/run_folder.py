@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from genrl import checkpoints
 from genrl.config import read_yaml
 from genrl.files import existing, write_text
-from genrl.provenance import require_plugins, versions
+from genrl.provenance import recorded_plugins, require_plugins, versions
 from genrl.registry import ConfigurationError, suggest
 
 _STAGE: dict[str, type] = {"is_guided": bool, "config": dict}
@@ -68,7 +68,9 @@ class RunFolder:
             raise ConfigurationError(f"{path} is no run folder: it has no config.yaml.{hint}")
         folder = cls(path)
         if (path / "versions.yaml").is_file():
-            require_plugins(path, folder.config(), read_yaml(path / "versions.yaml"))
+            plugins = recorded_plugins(read_yaml(path / "versions.yaml"))
+            if plugins:
+                require_plugins(path, folder.config(), plugins)
         return folder
 
     def inside(self, name: str, what: str) -> Path:

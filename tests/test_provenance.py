@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from genrl.config import compose
-from genrl.provenance import PACKAGES, chosen, require_plugins, versions
+from genrl.provenance import PACKAGES, chosen, recorded_plugins, require_plugins, versions
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 
@@ -63,4 +63,4 @@ def test_two_plugins_are_missing() -> None:
 )
 def test_no_command_is_made_of_what_is_no_distribution(name: str, version: str) -> None:
     """A run may come from somebody else."""
-    require_plugins(Path("run"), CONFIG, {name: version})
+    assert recorded_plugins({"genrl": "0.1.0", name: version, "demo": "0.1.0"}) == {"demo": "0.1.0"}
