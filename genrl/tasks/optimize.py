@@ -48,6 +48,7 @@ USUAL: dict[str, type[UniformTimeGrid | KarrasTimeGrid]] = {
 """Grids that every search is compared with."""
 
 _MOST_REAL = 5000
+_FEW_STEPS = 4
 _LEAST_STD = 1e-12  # of a step, below which it counts as free of noise
 
 
@@ -57,6 +58,7 @@ class OptimizeOptions:
 
     ``n``, ``times`` belong to the bound; ``updates``, ``batch_size``, ``learning_rate``, ``eta``,
     ``rematerialize`` to ``sampler=ggdm``; ``w``, ``num_samples`` to the samples that are compared.
+    ``learning_rate`` is that of 4 steps and falls like 1 / steps.
     """
 
     grid: str | None = None
@@ -236,7 +238,9 @@ class Workbench:
         times = UniformTimeGrid(self.schedule).times(steps)[:-1]
         begin = ddim_coefficients(self.schedule, times, options.eta)
         leaves = [v.clone().requires_grad_(True) for v in (begin.of_x, begin.of_z, begin.std)]
-        optimizer = torch.optim.Adam(leaves, lr=options.learning_rate, betas=(0.9, 0.99))
+        # A step adds up all z before it: what the coefficients may move by falls as they multiply.
+        rate = options.learning_rate * _FEW_STEPS / steps
+        optimizer = torch.optim.Adam(leaves, lr=rate, betas=(0.9, 0.99))
         generator = torch.Generator().manual_seed(options.seed + 1)
         feature = self.evaluator.feature
         # All of the data on its side of the distance: only the samples' side is noisy.
@@ -244,7 +248,7 @@ class Workbench:
         spec = self.trained.spec
         average = 0.0
         for update in range(options.updates):
-            optimizer.param_groups[0]["lr"] = options.learning_rate * (1 - update / options.updates)
+            optimizer.param_groups[0]["lr"] = rate * (1 - update / options.updates)
             shape = (options.batch_size, *spec.shape)
             noise, *draws = (
                 torch.randn(shape, generator=generator).to(self.device) for _ in range(steps)
