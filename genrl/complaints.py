@@ -29,6 +29,8 @@ def check_words(words: Sequence[str], config_names: Mapping[str, list[str]]) -> 
         added = re.match(r"\++(\w+)", word)
         if added and added[1] not in known_words:
             raise ConfigurationError(unknown_word(added[1], config_names))
+        if re.match(r"\+*(evaluation|checkpoint|progress)=\w", word):
+            raise ConfigurationError(f"to choose another callback, write 'callback@{word}'")
         match = re.fullmatch(r"\+?([\w]+)(?:@[\w.]+)?=(\[?[\w,./ -]+\]?)", word)
         if match and match[1] in config_names:
             for option in match[2].strip("[]").replace(" ", "").split(","):

@@ -29,6 +29,7 @@ def test_compose_says_what_is_wrong() -> None:
         ("policy.features.x=1", "no policy is chosen, so that 'policy.features.x' has nothing to "),
         ("logger.wandb.project=mine", "the logger .wandb. is not chosen: give logger=wandb too"),
         ("trainer.strategy=ddp", r"or write \+trainer\.strategy=\.\.\."),
+        ("evaluation=none", "to choose another callback, write 'callback@evaluation=none'"),
         ("policy=null", "to choose no policy, write '~policy'"),
         ("imitation_loss=gail,null", "to choose no imitation_loss, write '~imitation_loss'"),
     ],

@@ -119,8 +119,8 @@ def _key(run: AgentRun) -> dict[str, str]:
 
 
 def _names(firsts: Sequence[AgentRun]) -> list[str]:
-    """Imitation loss and algorithm, and further parameters where these do not tell apart."""
-    short = [" · ".join(filter(None, (run.imitation_loss, run.algorithm))) for run in firsts]
+    """Imitation loss and learner, and further parameters where these do not tell apart."""
+    short = [" · ".join(filter(None, (run.imitation_loss, run.learner))) for run in firsts]
     names = []
     for run, name in zip(firsts, short, strict=True):
         rivals = [

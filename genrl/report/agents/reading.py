@@ -97,6 +97,12 @@ class AgentRun:
         return self._chosen("algorithm") or "unknown algorithm"
 
     @property
+    def learner(self) -> str:
+        """The algorithm, or the policy where the algorithm can only be cloning."""
+        policy = self._chosen("policy") if self.algorithm == "cloning" else None
+        return policy or self.algorithm
+
+    @property
     def imitation_loss(self) -> str | None:
         """Its registered name; None where the environment gives the reward."""
         return self._chosen("imitation_loss")

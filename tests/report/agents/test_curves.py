@@ -125,3 +125,13 @@ def test_metrics_are_means_over_seeds(make_agent_run: MakeRun) -> None:
 )
 def test_labels_keep_apart(places: list[float], expected: list[float]) -> None:
     assert apart(places, 10, 10, 100) == expected
+
+
+def test_what_is_cloned_is_named_by_its_policy(make_agent_run: MakeRun) -> None:
+    runs = [
+        make_agent_run("cloning", "bc", 1, policy={"name": name}, folder=name)
+        for name in ("gaussian", "diffusion")
+    ]
+    runs.append(make_agent_run("sac", "gail", policy={"name": "tanh_gaussian"}))
+    found = grouped([read_agent_run(run) for run in runs])
+    assert [g.method for g in found] == ["bc · gaussian", "bc · diffusion", "gail · sac"]
