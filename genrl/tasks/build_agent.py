@@ -182,6 +182,9 @@ def plan_agent(config: Config, load_expert: Callable[[Path], Actor]) -> AgentPla
     spec = environment.spec
     loss = build_loss(config, environment, load_expert)
     algorithm = build_algorithm(config, spec, loss)
+    if isinstance(loss, RewardModel):
+        # A reward that cannot use the algorithm says so before anything is written.
+        loss.attach(algorithm, ObservationNormalizer(spec.obs_size, is_active=False))
     steps = algorithm.total_steps(environment.num_envs)
     wanted = config["training"]["env_steps"]
     if wanted < 1:
