@@ -54,7 +54,7 @@ class PluginVenv:
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=500,
+            timeout=900,
             check=False,
         )
 

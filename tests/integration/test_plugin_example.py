@@ -67,6 +67,7 @@ def test_a_wheel_is_listed_sweeps_with_core_components_and_is_missed_when_gone(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # ten processes, one of which trains a feature
 def test_an_editable_install_is_proved_killed_and_resumed(tmp_path: Path) -> None:
     environment = PluginVenv(tmp_path / "venv")
     source = tmp_path / "source"
