@@ -430,18 +430,25 @@ def _split(
                 f"there is no option '{key}'.{suggest(key, known)} Options: {', '.join(known)}"
             )
         try:
-            parsed = yaml.safe_load(value)
+            parsed = _value(value)
             if kind in kinds:
                 components.setdefault(kind, {})[parameter or "name"] = parsed
                 continue
             if _takes_list(schema, key) and not isinstance(parsed, list | None):
-                parsed = [yaml.safe_load(part) for part in value.split(",")]
+                parsed = [_value(part) for part in value.split(",")]
             options[key] = parsed
-        except (OmegaConfBaseException, yaml.YAMLError) as error:
+        except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
             raise ConfigurationError(f"{plain_reason(error)} (option '{key}')") from error
     if kinds:
         options.components = components
     return paths, OmegaConf.to_object(options)
+
+
+def _value(text: str) -> Any:
+    """A value as YAML writes it; an alias, by which it could hold itself, is refused."""
+    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+        raise ValueError("a value cannot refer to another")
+    return yaml.safe_load(text)
 
 
 def _takes_list(schema: type[Any], key: str) -> bool:

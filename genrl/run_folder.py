@@ -184,7 +184,7 @@ class RunFolder:
             return {}
         try:
             summary = json.loads(self.summary.read_text())
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigurationError(f"{self.summary} is not readable JSON: {error}") from error
         if not isinstance(summary, dict):
             raise ConfigurationError(f"{self.summary} does not hold a mapping")

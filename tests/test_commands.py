@@ -37,6 +37,13 @@ def test_a_list_is_written_with_commas(word: str, w: Any) -> None:
     assert options.w == w
 
 
+@pytest.mark.parametrize("value", ["&a [*a]", "2024-13-45", "[" * 5000, "{"])
+def test_values_that_are_none(value: str) -> None:
+    for option in ("w", "stage", "sampler.steps"):
+        with pytest.raises(ConfigurationError, match="option"):
+            _split(["run", f"{option}={value}"], SampleOptions, "usage", ["sampler"])
+
+
 def test_exactly_one_path() -> None:
     for words in ([], ["a", "b"], ["n=1"]):
         with pytest.raises(ConfigurationError, match="usage: how"):

@@ -137,7 +137,7 @@ class Files:
             content = parse((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             self.problems.append(f"{name} is missing ({self.known[name]}).")
-        except (ValueError, OSError, yaml.YAMLError, csv.Error) as error:
+        except (ValueError, OSError, RecursionError, yaml.YAMLError, csv.Error) as error:
             self.problems.append(f"{name} cannot be read ({type(error).__name__}).")
         else:
             if isinstance(content, type(empty)):

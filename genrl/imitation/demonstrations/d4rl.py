@@ -112,7 +112,7 @@ def _read(path: Path) -> dict[str, Array]:
                 f"{', '.join(file) or 'nothing'}"
             )
         keys = [*REQUIRED, *(key for key in OPTIONAL if key in file)]
-        return {key: np.asarray(file[key][...]) for key in keys}
+        return {key: np.atleast_1d(file[key][...]) for key in keys}
 
 
 def _jumps(obs: Array, next_obs: Array) -> Array:
