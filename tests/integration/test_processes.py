@@ -59,6 +59,12 @@ def same_numbers(one: Path, two: Path) -> None:
         torch.testing.assert_close(*averages, rtol=1e-5, atol=1e-5)
 
 
+def frechet_distances(path: Path) -> dict[tuple[str, int, float], float]:
+    """Of every stage, number of steps and weight."""
+    rows = json.loads((path / "summary.json").read_text())["stages"]
+    return {(row["name"], row["num_steps"], row["w"]): row["frechet"] for row in rows}
+
+
 @pytest.fixture(scope="module")
 def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The run of one process."""
@@ -75,13 +81,9 @@ def test_two_processes_train_and_evaluate_as_one_does(one: Path, tmp_path: Path)
     same_numbers(one, two)
     files = [sorted(str(f.relative_to(p)) for f in p.rglob("*") if f.is_file()) for p in (one, two)]
     assert files[1] == files[0]
-    scores = [
-        [(row["name"], row["num_steps"], row["w"], row["frechet"]) for row in summary["stages"]]
-        for summary in (json.loads((p / "summary.json").read_text()) for p in (one, two))
-    ]
-    assert len(scores[0]) > 6
-    for mine, other in zip(*scores, strict=True):
-        assert other == pytest.approx(mine, rel=1e-4)
+    mine, other = (frechet_distances(path) for path in (one, two))
+    assert len(mine) > 6
+    assert other == pytest.approx(mine, rel=1e-4)
 
 
 @pytest.mark.slow
