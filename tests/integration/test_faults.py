@@ -328,26 +328,37 @@ def test_a_disk_that_runs_full(
     survived("full disk", lost="updates since the last checkpoint")
 
 
+def written(path: Path) -> int:
+    """When a file was written last; 0 where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else 0
+
+
 @pytest.mark.slow
 def test_twenty_kills_at_random_moments(straight: Path, tmp_path: Path, survived: Survived) -> None:
     path, rng = tmp_path / "run", random.Random(0)
     words = [*SMALL, f"training.updates={UPDATES}", f"hydra.run.dir={path}", "checkpoint.every=1"]
-    kills = 0
+    last, kills, is_over = path / "checkpoints" / "last.ckpt", 0, False
     while kills < 20:
-        is_there = (path / "config.yaml").exists()
+        is_there, before = (path / "config.yaml").exists(), written(last)
         command = ["resume", str(path)] if is_there else ["train", *words]
         process = subprocess.Popen(
             [sys.executable, str(KILLABLE), *command],
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
+            stderr=subprocess.DEVNULL,
         )
-        try:
-            _, said = process.communicate(timeout=rng.uniform(0.5, 12.0))
-            assert process.returncode == 0, said
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
+        # Every other one while it trains, however long it takes to begin: right after a checkpoint,
+        # or amid the next. The others at any moment, the start of the process among them.
+        if kills % 2 == 0 and not is_over:
+            while written(last) == before and process.poll() is None:
+                time.sleep(0.002)
+            time.sleep(rng.uniform(0, 0.2))
+        else:
+            time.sleep(rng.uniform(0.5, 12.0))
+        process.kill()
+        if process.wait() == 0:
+            is_over = True
+        else:
+            assert process.returncode == -signal.SIGKILL
             kills += 1
     finished(genrl("resume", str(path)))
     assert_equal_runs(path, straight)
