@@ -301,7 +301,7 @@ class Workbench:
         return self._row(name, steps, self._bits(times[:-1], None), sampler)
 
     def measured(self, found: Optimized) -> Row:
-        """What was found."""
+        """What was found; the bound is NaN where the noise does not fall from step to step."""
         if found.kind == "grid":
             times = torch.tensor(found.values["times"], dtype=torch.float64)
             coefficients = None
@@ -309,7 +309,9 @@ class Workbench:
             coefficients = found.coefficients()
             times, _ = coefficients.times(self.schedule)
             times = torch.cat([times, times.new_zeros(1)])
-        bits = self._bits(times[:-1], coefficients)
+        # A learned sampler may go up in noise on its way: a chain that does has no bound.
+        falls = bool((times[:-1].diff() < 0).all())
+        bits = self._bits(times[:-1], coefficients) if falls else [math.nan] * len(self.splits)
         sampler = found.sampler(build_sampler(self.sampler_config, self.schedule, "uniform"))
         return self._row(found.method, found.steps, bits, sampler)
 
