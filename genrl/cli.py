@@ -35,7 +35,7 @@ COMMANDS = {
     "train": Command(
         "[+experiment=NAME] [KEY=VALUE ...]",
         "train from a composed config (-m sweeps over comma-separated values)",
-        "genrl.commands:train",
+        "genrl.training:train",
         "Examples:\n"
         "  genrl train +experiment=cfg_distill\n"
         "  genrl train +experiment=cfg_distill data=image_folder data.root=photos/train\n"
@@ -49,7 +49,7 @@ COMMANDS = {
     "resume": Command(
         "RUN [trainer.devices=] [trainer.num_nodes=]",
         "go on with an interrupted run, or with the jobs of a sweep",
-        "genrl.commands:resume",
+        "genrl.training:resume",
         "RUN: folder of a run, or of a sweep (runs/NAME/sweep_...): jobs that were interrupted\n"
         "go on, those that failed are tried again, those that had not begun begin, by the sweep's\n"
         "own launcher and search. What is finished is left as it is.\n"

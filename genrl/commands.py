@@ -1,203 +1,16 @@
 """What each word of the command line does with its arguments; the work is in ``tasks``."""
 
-import argparse
-import contextlib
-import io
-import os
-import shutil
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
-from typing import Any, get_args, get_origin, get_type_hints
 
-import hydra
-import yaml
-from hydra._internal.utils import get_args_parser
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException
-from hydra.types import TaskFunction
-from omegaconf import DictConfig
-from omegaconf.errors import OmegaConfBaseException
-
-from genrl.complaints import check_words, explain
-from genrl.config import compose, plain, register_configs, root_config
-from genrl.endings import TERMINATED
+from genrl.config import compose
 from genrl.files import write_text
 from genrl.listing import describe_all, describe_component, describe_kind
-from genrl.options import config_names
-from genrl.registry import ConfigurationError, plain_reason, suggest
-from genrl.sweeps import JobRecord, SweepCallback, is_sweep, records, resume_words, runs, sweep_job
-from genrl.sweeps import register as register_sweeper
-
-
-def train(words: list[str]) -> int:
-    """Compose the config with Hydra, then train in Hydra's output folder, or run a sweep's jobs."""
-    if any(word.startswith("experiment=") for word in words):
-        raise ConfigurationError("write +experiment=... (with the plus)")
-    register_configs()
-    register_sweeper()
-    flags = _check_flags(words)
-    check_words(words, config_names())
-    if flags.multirun or "hydra.mode=MULTIRUN" in words:
-        with _told_how_to_go_on():
-            _call_hydra(words, sweep_job)
-        return _end_of_sweep()
-
-    failures: list[Exception] = []
-    original = sys.argv
-
-    def job(config: DictConfig) -> None:
-        # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back.
-        sys.argv = original
-        from genrl.modules import DivergenceError
-        from genrl.tasks.launch import tell_folder
-        from genrl.tasks.train import train as train_task
-
-        path = Path(HydraConfig.get().runtime.output_dir)
-        tell_folder(path)
-        try:
-            folder = train_task(plain(config), path)
-        except (ConfigurationError, DivergenceError) as error:
-            # Hydra would print a traceback of its own.
-            failures.append(error)
-            _remove_traces(path)
-        else:
-            _done(folder.path, folder.report)
-
-    _call_hydra(words + _told_by_the_first_process(), job)
-    if failures:
-        raise failures[0]
-    return 0
-
-
-def _call_hydra(words: list[str], task: TaskFunction) -> None:
-    """Hydra composes and calls the task; its complaints become ours."""
-    original = sys.argv
-    os.environ["HYDRA_FULL_ERROR"] = "1"
-    sys.argv = [original[0], *words]
-    try:
-        root = root_config(words)
-        hydra.main(version_base="1.3", config_path="pkg://genrl.conf", config_name=root)(task)()
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigurationError(explain(error, config_names())) from error
-    finally:
-        sys.argv = original
-        GlobalHydra.instance().clear()
-
-
-@contextlib.contextmanager
-def _told_how_to_go_on() -> Iterator[None]:
-    """SIGTERM and Ctrl-C end a sweep as they end a run: the job that runs writes its checkpoint."""
-
-    def stop(signal_number: int, frame: FrameType | None) -> None:
-        raise SystemExit(TERMINATED)
-
-    SweepCallback.forget()
-    before = signal.signal(signal.SIGTERM, stop)
-    try:
-        yield
-    except (KeyboardInterrupt, SystemExit) as error:
-        if SweepCallback.folder is not None:
-            line = f"the sweep is interrupted; go on with: genrl resume {SweepCallback.folder}"
-            if isinstance(error, KeyboardInterrupt):
-                raise KeyboardInterrupt(line) from error
-            print(f"genrl: {line}", file=sys.stderr)
-        raise
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _end_of_sweep() -> int:
-    """Say which jobs failed; the exit code of the first one."""
-    path = SweepCallback.folder
-    if path is None:  # only the config was printed
-        return 0
-    count = len(records(path))
-    failed = _unfinished(path)
-    if len(failed) < count:
-        print(f"compare them: genrl report {path}", flush=True)
-    if not failed:
-        return 0
-    print(
-        f"genrl: {len(failed)} of {count} jobs failed; try them again: genrl resume {path}",
-        file=sys.stderr,
-    )
-    return max(failed[0].exit_code or 1, 1)
-
-
-def _unfinished(path: Path) -> list[JobRecord]:
-    """The jobs of a sweep that failed or were interrupted, which are named."""
-    failed = {job: record for job, record in records(path).items() if not record.is_finished}
-    for job, record in failed.items():
-        print(f"genrl: {job}: {record.reason or 'it has not ended'}", file=sys.stderr)
-    return list(failed.values())
-
-
-def _done(path: Path, report: Path) -> None:
-    """One of several processes says it for all."""
-    from genrl import processes
-
-    if processes.rank() == 0:
-        print(f"done: {path}\nopen {report}", flush=True)
-
-
-def _told_by_the_first_process() -> list[str]:
-    """Where several processes were started together, the others write into the folder of one."""
-    if not {"TORCHELASTIC_RUN_ID", "SLURM_NTASKS"} & set(os.environ):
-        return []
-    from genrl.tasks.launch import heard_folder
-
-    path = heard_folder()
-    quoted = str(path).replace("'", "\\'")
-    return [] if path is None else [f"hydra.run.dir='{quoted}'", "hydra.output_subdir=null"]
-
-
-def _remove_traces(path: Path) -> None:
-    """Hydra's own files where no run came to be: a folder without a run only confuses."""
-    if (path / "config.yaml").exists() or int(os.environ.get("RANK", 0)):
-        return
-    shutil.rmtree(path / ".hydra", ignore_errors=True)
-    (path / "genrl.log").unlink(missing_ok=True)
-    here = Path.cwd()
-    for folder in (path, *path.parents):
-        is_ours = folder == path or here in folder.parents
-        if not is_ours or not folder.is_dir() or any(folder.iterdir()):
-            break
-        folder.rmdir()
-
-
-def _check_flags(words: Sequence[str]) -> argparse.Namespace:
-    """Hydra's own parser would print its usage, of a program that nobody called."""
-    complaint = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(complaint):
-            flags = get_args_parser().parse_args(words)
-    except SystemExit as error:
-        if not error.code:
-            raise
-        reason = complaint.getvalue().splitlines()[-1].partition("error: ")[2]
-        raise ConfigurationError(f"{reason} (genrl train --help shows examples)") from error
-    if flags.experimental_rerun:
-        raise ConfigurationError("--experimental-rerun reads a pickle, which could run code")
-    return flags
-
-
-def resume(words: list[str]) -> int:
-    """Go on with a run, or with every job of a sweep."""
-    devices = [word for word in words if "=" in word]
-    (path,) = _paths([word for word in words if "=" not in word], 1, "genrl resume RUN")
-    if is_sweep(path):
-        if devices:
-            raise ConfigurationError(f"a sweep goes on as it began: leave out {devices[0]}")
-        return train(resume_words(path))
-    from genrl.tasks.train import resume as resume_task
-
-    folder = resume_task(path, dict(word.split("=", 1) for word in devices))
-    _done(folder.path, folder.report)
-    return 0
+from genrl.registry import ConfigurationError
+from genrl.sweeps import is_sweep, runs
+from genrl.training import unfinished
+from genrl.words import split
 
 
 def sample(words: list[str]) -> None:
@@ -207,7 +20,7 @@ def sample(words: list[str]) -> None:
     from genrl.tasks.sample import sample as sample_task
 
     usage = "genrl sample RUN [n= steps= w= stage= guidance= sampler=]"
-    paths, options = _split(words, SampleOptions, usage, SAMPLING_KINDS)
+    paths, options = split(words, SampleOptions, usage, SAMPLING_KINDS)
     for path in sample_task(paths[0], options):
         print(path)
 
@@ -217,7 +30,7 @@ def ema(words: list[str]) -> None:
     from genrl.tasks.ema import EmaOptions
     from genrl.tasks.ema import ema as ema_task
 
-    paths, options = _split(words, EmaOptions, "genrl ema RUN [sigma_rel=] [stage=]")
+    paths, options = split(words, EmaOptions, "genrl ema RUN [sigma_rel=] [stage=]")
     for line in ema_task(paths[0], options):
         print(line)
 
@@ -227,7 +40,7 @@ def collect(words: list[str]) -> None:
     from genrl.tasks.collect import CollectOptions
     from genrl.tasks.collect import collect as collect_task
 
-    paths, options = _split(words, CollectOptions, "genrl collect RUN [episodes= out= seed=]")
+    paths, options = split(words, CollectOptions, "genrl collect RUN [episodes= out= seed=]")
 
     def tell(count: int) -> None:
         print(f"recorded {count} of {options.episodes} episodes", flush=True)
@@ -249,7 +62,7 @@ def export(words: list[str]) -> None:
     if "--to" in words[:-1]:
         index = words.index("--to")
         words[index : index + 2] = [f"to={words[index + 1]}"]
-    paths, options = _split(words, ExportOptions, "genrl export RUN --to diffusers [stage= out=]")
+    paths, options = split(words, ExportOptions, "genrl export RUN --to diffusers [stage= out=]")
     print(export_task(paths[0], options))
 
 
@@ -261,7 +74,7 @@ def evaluate(words: list[str]) -> None:
 
     words = ["likelihood=true" if word == "--likelihood" else word for word in words]
     usage = "genrl evaluate RUN [n= w= stage= guidance= sampler= grid=] [--likelihood]"
-    paths, options = _split(words, EvaluateOptions, usage, SAMPLING_KINDS)
+    paths, options = split(words, EvaluateOptions, usage, SAMPLING_KINDS)
     print(evaluate_task(paths[0], options))
 
 
@@ -271,7 +84,7 @@ def optimize(words: list[str]) -> None:
     from genrl.tasks.optimize import optimize as optimize_task
 
     usage = "genrl optimize RUN grid=dp|sampler=ggdm [steps=4,8,16,32]"
-    paths, options = _split(words, OptimizeOptions, usage)
+    paths, options = split(words, OptimizeOptions, usage)
     for path in optimize_task(paths[0], options, lambda text: print(text, flush=True)):
         print(path)
 
@@ -287,7 +100,7 @@ def report(words: list[str]) -> None:
 
     folders = [RunFolder.open(run) for path in paths for run in runs(path)]
     for path in filter(is_sweep, paths):
-        _unfinished(path)
+        unfinished(path)
     default = RunFolder(paths[0]).report if len(paths) == 1 else Path("report.html")
     out = Path(outs[-1]) if outs else default
     print(write_report([folder.path for folder in folders], out))
@@ -389,68 +202,3 @@ def show_component(words: list[str]) -> None:
             "usage: genrl show KIND.NAME, for example: genrl show sampler.ddim"
         )
     print(describe_component(words[0]))
-
-
-def _paths(words: Sequence[str], count: int, usage: str) -> list[Path]:
-    if len(words) != count:
-        raise ConfigurationError(f"usage: {usage}")
-    return [Path(word) for word in words]
-
-
-def _split(
-    words: Sequence[str], schema: type[Any], usage: str, kinds: Sequence[str] = ()
-) -> tuple[list[Path], Any]:
-    """Paths and the typed options of a command.
-
-    Args:
-        words: after the command.
-        schema: dataclass of its options.
-        usage: for a complaint.
-        kinds: of components, of which ``kind=name`` and ``kind.parameter=value`` are gathered in
-            the option ``components``.
-
-    Raises:
-        ConfigurationError: on a wrong number of paths, or an option of the wrong name or type.
-    """
-    paths = [Path(word) for word in words if "=" not in word]
-    if len(paths) != 1:
-        raise ConfigurationError(f"usage: {usage}")
-    from omegaconf import OmegaConf
-
-    options = OmegaConf.structured(schema)
-    known = [*(name for name in schema.__dataclass_fields__ if name != "components"), *kinds]
-    components: dict[str, dict[str, Any]] = {}
-    for word in words:
-        if "=" not in word:
-            continue
-        key, _, value = word.partition("=")
-        kind, _, parameter = key.partition(".")
-        if key not in known and kind not in kinds:
-            raise ConfigurationError(
-                f"there is no option '{key}'.{suggest(key, known)} Options: {', '.join(known)}"
-            )
-        try:
-            parsed = _value(value)
-            if kind in kinds:
-                components.setdefault(kind, {})[parameter or "name"] = parsed
-                continue
-            if _takes_list(schema, key) and not isinstance(parsed, list | None):
-                parsed = [_value(part) for part in value.split(",")]
-            options[key] = parsed
-        except (OmegaConfBaseException, yaml.YAMLError, ValueError, RecursionError) as error:
-            raise ConfigurationError(f"{plain_reason(error)} (option '{key}')") from error
-    if kinds:
-        options.components = components
-    return paths, OmegaConf.to_object(options)
-
-
-def _value(text: str) -> Any:
-    """A value as YAML writes it; an alias, by which it could hold itself, is refused."""
-    if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
-        raise ValueError("a value cannot refer to another")
-    return yaml.safe_load(text)
-
-
-def _takes_list(schema: type[Any], key: str) -> bool:
-    annotation = get_type_hints(schema)[key]
-    return any(get_origin(option) is list for option in (annotation, *get_args(annotation)))

@@ -11,7 +11,6 @@ from fuzzing import CASES, WORDS, explore, refused_or
 from hypothesis import strategies as st
 
 from genrl.cli import COMMANDS, main
-from genrl.commands import _split
 from genrl.tasks.collect import CollectOptions
 from genrl.tasks.components import SAMPLING_KINDS
 from genrl.tasks.ema import EmaOptions
@@ -19,6 +18,7 @@ from genrl.tasks.evaluate import EvaluateOptions
 from genrl.tasks.export import ExportOptions
 from genrl.tasks.optimize import OptimizeOptions
 from genrl.tasks.sample import SampleOptions
+from genrl.words import split
 
 SCHEMAS = (
     CollectOptions, EmaOptions, EvaluateOptions, ExportOptions, OptimizeOptions, SampleOptions,
@@ -48,7 +48,7 @@ def test_options_have_their_types_or_are_refused(cases: int) -> None:
     def check(case: tuple[type[Any], list[str]]) -> None:
         schema, line = case
         own = SAMPLING_KINDS if "components" in schema.__dataclass_fields__ else ()
-        found = refused_or(lambda: _split(line, schema, "usage", own))
+        found = refused_or(lambda: split(line, schema, "usage", own))
         assert found is None or isinstance(found[1], schema)
 
     explore(check, st.tuples(st.sampled_from(SCHEMAS), words), cases)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from genrl.commands import _split
 from genrl.registry import ConfigurationError
 from genrl.tasks.evaluate import EvaluateOptions
 from genrl.tasks.sample import SampleOptions
+from genrl.words import split
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from genrl.tasks.sample import SampleOptions
     ],
 )
 def test_sample_options(words: list[str], expected: SampleOptions) -> None:
-    paths, options = _split(["runs/a", *words], SampleOptions, "usage")
+    paths, options = split(["runs/a", *words], SampleOptions, "usage")
     assert paths == [Path("runs/a")]
     assert options == expected
     assert type(options.w) is float
@@ -33,7 +33,7 @@ def test_sample_options(words: list[str], expected: SampleOptions) -> None:
     [("w=1", [1.0]), ("w=0,1.5,-1", [0.0, 1.5, -1.0]), ("w=[2,3]", [2.0, 3.0]), ("w=", None)],
 )
 def test_a_list_is_written_with_commas(word: str, w: Any) -> None:
-    _, options = _split([word, "runs/a"], EvaluateOptions, "usage")
+    _, options = split([word, "runs/a"], EvaluateOptions, "usage")
     assert options.w == w
 
 
@@ -41,10 +41,10 @@ def test_a_list_is_written_with_commas(word: str, w: Any) -> None:
 def test_values_that_are_none(value: str) -> None:
     for option in ("w", "stage", "sampler.steps"):
         with pytest.raises(ConfigurationError, match="option"):
-            _split(["run", f"{option}={value}"], SampleOptions, "usage", ["sampler"])
+            split(["run", f"{option}={value}"], SampleOptions, "usage", ["sampler"])
 
 
 def test_exactly_one_path() -> None:
     for words in ([], ["a", "b"], ["n=1"]):
         with pytest.raises(ConfigurationError, match="usage: how"):
-            _split(words, SampleOptions, "how")
+            split(words, SampleOptions, "how")
