@@ -10,6 +10,7 @@ import venv
 from pathlib import Path
 
 EXAMPLE = Path(__file__).parents[1] / "plugin_example"
+COMMANDS = Path(__file__).with_name("several_commands.py")
 OFFLINE = ("--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check", "-q")
 
 
@@ -60,18 +61,6 @@ class PluginVenv:
 
     def genrl(self, *commands: str, folder: Path) -> list[tuple[int, str, str]]:
         """Several commands in one process: exit code, output and errors of each."""
-        done = self.run(
-            "-c",
-            "import contextlib, io, json, shlex, sys\n"
-            "from genrl.cli import main\n"
-            "for words in sys.argv[1:]:\n"
-            "    out, err = io.StringIO(), io.StringIO()\n"
-            "    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):\n"
-            "        try: main(shlex.split(words))\n"
-            "        except SystemExit as stop: code = stop.code\n"
-            "    print(json.dumps([code, out.getvalue(), err.getvalue()]))\n",
-            *commands,
-            folder=folder,
-        )
+        done = self.run(str(COMMANDS), *commands, folder=folder)
         assert done.returncode == 0, done.stderr
         return [tuple(json.loads(line)) for line in done.stdout.splitlines()]

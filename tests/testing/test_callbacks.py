@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from genrl.callbacks import EMACallback, PosthocEMACallback, RunContext, StageCallback
+from genrl.callbacks import PosthocEMACallback, RunContext, StageCallback
 from genrl.testing import CheckError
 from genrl.testing.callbacks import check_callback
 
@@ -47,7 +47,7 @@ class _Rows(_Stored):
             file.write(f"{module.updates}\n")
 
 
-class _Meddling(EMACallback):
+class _Meddling(_Counter):
     def on_update_end(self, trainer: Any, module: Any, stage: Any) -> None:
         self.count = getattr(self, "count", 0) + 1
         next(module.denoiser.network.parameters()).data.mul_(1 + self.count)

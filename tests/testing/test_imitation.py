@@ -6,7 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from genrl.imitation.losses import GAIL, Constant, ImitationParts, SupervisedLoss, imitation_losses
+from genrl.imitation.losses import GAIL, ImitationParts, SupervisedLoss, imitation_losses
+from genrl.imitation.losses.base import RewardModel
 from genrl.rl.rewards import Metrics
 from genrl.rl.transitions import Transitions
 from genrl.testing import CheckError, check_imitation_loss
@@ -24,29 +25,46 @@ def test_genrls_own_pass(name: str) -> None:
     assert check_imitation_loss(lambda parts: imitation_losses.build(config, parts))
 
 
-class _Negative(Constant):
+class _Paid(RewardModel):
+    """1 for every step."""
+
+    needs_demonstrations = False
+    sign = "positive"
+
+    def __init__(self, parts: ImitationParts) -> None:
+        super().__init__(parts)
+        self.value = 1.0
+
+    def reward(self, steps: Transitions) -> Tensor:
+        return torch.full_like(steps.reward, self.value)
+
+    def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
+        return {}
+
+
+class _Negative(_Paid):
     def reward(self, steps: Transitions) -> Tensor:
         return -super().reward(steps)
 
 
-class _Graph(Constant):
+class _Graph(_Paid):
     def reward(self, steps: Transitions) -> Tensor:
         return super().reward(steps).requires_grad_()
 
 
-class _Unseeded(Constant):
+class _Unseeded(_Paid):
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         self.value = float(torch.rand(()))
         return {}
 
 
-class _Forgetful(Constant):
+class _Forgetful(_Paid):
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         self.value += 1.0
         return {}
 
 
-class _Broken(Constant):
+class _Broken(_Paid):
     def update(self, fresh: Transitions, generator: torch.Generator) -> Metrics:
         return {"loss": float("nan")}
 
