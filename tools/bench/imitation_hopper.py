@@ -11,18 +11,25 @@ episodes with the policy's mode in fresh environments; below the seeds stand the
 mean and its stratified bootstrap interval. Behavioural cloning takes no steps in environments: its
 columns are fifths of its 10,000 updates.
 
-Measured so far (the expert's episodes: 2450); DAC before its absorbing return was freed of the
-limit on scaled rewards:
+Measured (the expert's episodes: 2450) at 8857cb7, GAIL some commits before. Before DAC's absorbing
+return was freed of the limit on scaled rewards, its first two seeds ended at 3018 and 2952:
 
-    loss     seed       40k      80k     120k     160k     200k
-    gail        1       354      873     2079     3110     3204
-    gail        2       628      845     1292     1492     3011
-    gail        3       307      798     1450     1202     3162
-    dac         1       602     1177     2738     3023     3018
-    dac         2       270      754     1142     2549     2952
-    smiling     1       630     2421     1406     3191     3201
-    smiling     2       373     1008     3204     2877     3273
-    bc          1      2780     2516     2611     2350     2288
+    loss     seed        40k      80k     120k     160k     200k
+    gail        1        354      873     2079     3110     3204
+    gail        2        628      845     1292     1492     3011
+    gail        3        307      798     1450     1202     3162
+    dac         1        259      610     1140     1189     2111
+    dac         2        317      718      714     2120     1138
+    dac         3        398      728     1347     3146     2729
+    dac       IQM        325      685     1067     2152     1993
+    smiling     1        630     2421     1406     3191     3201
+    smiling     2        373     1008     3204     2877     3273
+    smiling     3        349      673     1044     1867     3253
+    smiling   IQM        451     1367     1885     2645     3242
+    bc          1       2780     2516     2611     2350     2288
+    bc          2       2388     2029     2228     2762     2611
+    bc          3       1486     2617     2280     2309     2185
+    bc        IQM       2218     2387     2373     2473     2361
 """
 
 import argparse
