@@ -196,7 +196,7 @@ def test_a_search_by_optuna(capfd: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.slow
 def test_several_devices_for_each_job() -> None:
-    words = [*QUIET, "trainer=ddp", "trainer.devices=2", "trainer.strategy=ddp"]
+    words = [*QUIET, "trainer=ddp", "trainer.devices=2"]
     done = genrl("train", "-m", *words, "training.updates=2", "seed=1,2")
     assert done.returncode == 0, done.stderr
     assert seeds(Path("sweep")) == {"0": 1, "1": 2}
