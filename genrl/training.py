@@ -27,6 +27,7 @@ from genrl.options import config_names
 from genrl.registry import ConfigurationError
 from genrl.sweeps import JobRecord, SweepCallback, is_sweep, records, resume_words, sweep_job
 from genrl.sweeps import register as register_sweeper
+from genrl.sweeps.folder import quoted
 
 
 def train(words: list[str]) -> int:
@@ -147,8 +148,7 @@ def _told_by_the_first_process() -> list[str]:
     from genrl.tasks.launch import heard_folder
 
     path = heard_folder()
-    quoted = str(path).replace("'", "\\'")
-    return [] if path is None else [f"hydra.run.dir='{quoted}'", "hydra.output_subdir=null"]
+    return [] if path is None else [f"hydra.run.dir={quoted(path)}", "hydra.output_subdir=null"]
 
 
 def _remove_traces(path: Path) -> None:
