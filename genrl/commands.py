@@ -80,8 +80,8 @@ def evaluate(words: list[str]) -> None:
 
 def optimize(words: list[str]) -> None:
     """Better few-step sampling of a trained model."""
-    from genrl.tasks.optimize import OptimizeOptions
     from genrl.tasks.optimize import optimize as optimize_task
+    from genrl.tasks.optimize_options import OptimizeOptions
 
     usage = "genrl optimize RUN grid=dp|sampler=ggdm [steps=4,8,16,32]"
     paths, options = split(words, OptimizeOptions, usage)

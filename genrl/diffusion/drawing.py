@@ -15,9 +15,9 @@ from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.guidance.base import Guidance
 from genrl.diffusion.noise import generators_for, randn
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import Sampler
+from genrl.diffusion.samplers.base import Denoise, Sampler
 from genrl.diffusion.thresholding.base import Thresholding
-from genrl.typing import Batch, Data, DataSpec
+from genrl.typing import Batch, Data, DataSpec, Labels
 
 
 class SampleDrawer:
@@ -76,6 +76,17 @@ class SampleDrawer:
         # Without w the unconditional branch would be multiplied by zero.
         return None if w == 0 and guidance.is_plain_at_zero else guidance
 
+    def bound(self, label: Labels | None, w: float) -> Denoise:
+        """The model of (z, t) alone, guided; bind anew for each run of a sampler.
+
+        Args:
+            label: class of each example; None for data without labels.
+            w: guidance weight.
+        """
+        guidance = self._guidance(w)
+        weight = w if self.is_guided or guidance is not None else None
+        return bind(self.denoiser, label, weight, guidance, self.thresholding)
+
     @torch.no_grad()
     def draw(
         self,
@@ -101,15 +112,13 @@ class SampleDrawer:
         """
         if labels is None:
             labels = class_of(indices, self.spec)
-        guidance = self._guidance(w)
-        weight = w if self.is_guided or guidance is not None else None
         parts = []
         for start in range(0, len(indices), batch_size):
             chosen = list(indices[start : start + batch_size])
             generators = generators_for(seed, chosen)
             noise = randn((len(chosen), *self.spec.shape), generators, device=device)
             label = None if labels is None else labels[start : start + batch_size].to(device)
-            denoise = bind(self.denoiser, label, weight, guidance, self.thresholding)
+            denoise = self.bound(label, w)
             x = self.sampler.sample(denoise, noise, steps=steps, generator=generators)
             parts.append(x.float().cpu())
         return torch.cat(parts)

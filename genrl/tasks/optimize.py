@@ -7,7 +7,7 @@ samples and data (Watson et al. 2022). Both are printed beside the uniform grid 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -15,20 +15,17 @@ from torch import Tensor
 
 from genrl.callbacks.likelihood_evaluation import splits_of
 from genrl.diffusion import (
-    Denoise,
     Denoiser,
     KarrasTimeGrid,
     NoiseSchedule,
     Sampler,
     UniformTimeGrid,
-    bind,
 )
 from genrl.diffusion.building import build_sampler
-from genrl.diffusion.ggdm import GgdmCoefficients, ddim_coefficients, ggdm_sample
+from genrl.diffusion.ggdm import GgdmCoefficients
 from genrl.diffusion.grid_search import best_grids
 from genrl.diffusion.likelihood import GridTerms, grid_terms
 from genrl.evaluation.evaluator import Evaluator
-from genrl.evaluation.kernel_distance import kernel_distance
 from genrl.evaluation.ladder import Plan
 from genrl.evaluation.likelihood import Split
 from genrl.registry import ConfigurationError
@@ -37,9 +34,10 @@ from genrl.tasks.agent import is_agent
 from genrl.tasks.build import Config, build_data
 from genrl.tasks.device import best_device
 from genrl.tasks.evaluation import make_evaluation
+from genrl.tasks.learned_sampler import learn_coefficients
+from genrl.tasks.optimize_options import OptimizeOptions
 from genrl.tasks.optimized import Optimized
 from genrl.tasks.sample import TrainedStage, load_trained_stage
-from genrl.typing import Labels
 
 USUAL: dict[str, type[UniformTimeGrid | KarrasTimeGrid]] = {
     "uniform": UniformTimeGrid,
@@ -47,35 +45,7 @@ USUAL: dict[str, type[UniformTimeGrid | KarrasTimeGrid]] = {
 }
 """Grids that every search is compared with."""
 
-_MOST_REAL = 5000
-_FEW_STEPS = 4
 _LEAST_STD = 1e-12  # of a step, below which it counts as free of noise
-
-
-@dataclass
-class OptimizeOptions:
-    """What ``genrl optimize`` takes after the run.
-
-    ``n``, ``times`` belong to the bound; ``updates``, ``batch_size``, ``learning_rate``, ``eta``,
-    ``rematerialize`` to ``sampler=ggdm``; ``w``, ``num_samples`` to the samples that are compared.
-    ``learning_rate`` is that of 4 steps and falls like 1 / steps.
-    """
-
-    grid: str | None = None
-    sampler: str | None = None
-    steps: list[int] = field(default_factory=lambda: [4, 8, 16, 32])
-    stage: str | None = None
-    n: int = 256
-    times: int = 1000
-    updates: int = 100
-    batch_size: int = 128
-    learning_rate: float = 2e-3
-    eta: float = 0.1
-    rematerialize: bool = True
-    w: float = 0.0
-    num_samples: int = 1000
-    seed: int = 0
-    device: str = "auto"
 
 
 def optimize(path: Path, options: OptimizeOptions, say: Callable[[str], None]) -> list[Path]:
@@ -106,7 +76,7 @@ def open_workbench(path: Path, options: OptimizeOptions, say: Callable[[str], No
     Raises:
         ConfigurationError: if the run or an option is not fit for it.
     """
-    _check(options)
+    options.check()
     folder = RunFolder.open(path)
     config = folder.config()
     if is_agent(config):
@@ -171,7 +141,6 @@ class Workbench:
         self.denoiser = denoiser.requires_grad_(False)
         self.own = trained.drawer.sampler
         self.sampler_config = config["sampler"]
-        self.guidance, self.thresholding = trained.drawer.guidance, trained.drawer.thresholding
         data = build_data(config)
         self.num_levels = data.spec.num_levels
         self.splits = splits_of(data, options.n, device)
@@ -234,59 +203,16 @@ class Workbench:
 
     def learned_sampler(self, steps: int) -> Optimized:
         """By the gradient of the kernel distance through the sampler."""
-        options = self.options
-        times = UniformTimeGrid(self.schedule).times(steps)[:-1]
-        begin = ddim_coefficients(self.schedule, times, options.eta)
-        leaves = [v.clone().requires_grad_(True) for v in (begin.of_x, begin.of_z, begin.std)]
-        # A step adds up all z before it: what the coefficients may move by falls as they multiply.
-        rate = options.learning_rate * _FEW_STEPS / steps
-        optimizer = torch.optim.Adam(leaves, lr=rate, betas=(0.9, 0.99))
-        generator = torch.Generator().manual_seed(options.seed + 1)
-        feature = self.evaluator.feature
-        # All of the data on its side of the distance: only the samples' side is noisy.
-        real = self.evaluator.train_features[:_MOST_REAL].clone().to(self.device)
-        spec = self.trained.spec
-        average = 0.0
-        for update in range(options.updates):
-            optimizer.param_groups[0]["lr"] = rate * (1 - update / options.updates)
-            shape = (options.batch_size, *spec.shape)
-            noise, *draws = (
-                torch.randn(shape, generator=generator).to(self.device) for _ in range(steps)
-            )
-            label = None
-            if spec.num_classes:
-                # Independent labels: with as many of each class the estimate would be biased.
-                drawn = torch.randint(spec.num_classes, shape[:1], generator=generator)
-                label = drawn.to(self.device)
-            x = ggdm_sample(
-                self._bound(label),
-                noise,
-                draws,
-                self.schedule,
-                GgdmCoefficients(*leaves),
-                rematerialize=options.rematerialize,
-            )
-            loss = kernel_distance(feature.compute(x.float()).embedding, real)
-            optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
-            average += (loss.item() - average) / min(update + 1, 20)
-            if (update + 1) % 50 == 0:
-                self.say(f"  {steps} steps, update {update + 1}: kernel distance {average:.4f}")
-        of_x, of_z, std = (leaf.detach() for leaf in leaves)
+        found = learn_coefficients(
+            self.trained.drawer, self.evaluator, self.options, steps, self.device, self.say
+        )
         values = {
-            "of_x": of_x.tolist(),
-            "of_z": of_z.tril().tolist(),
-            "std": std.abs().tolist(),
-            "w": options.w,
+            "of_x": found.of_x.tolist(),
+            "of_z": found.of_z.tril().tolist(),
+            "std": found.std.abs().tolist(),
+            "w": self.options.w,
         }
         return Optimized("sampler", "ggdm", self.trained.name, steps, values)
-
-    def _bound(self, label: Labels | None) -> Denoise:
-        w = self.options.w
-        if w == 0 or label is None:
-            return bind(self.denoiser, label, thresholding=self.thresholding)
-        return bind(self.denoiser, label, w, self.guidance, self.thresholding)
 
     def head(self) -> str:
         """Over a table of rows."""
@@ -346,28 +272,3 @@ def _ggdm_nats(coefficients: GgdmCoefficients, terms: GridTerms) -> float:
     weight = 0.5 * (coefficients.of_x / std).square()
     steps = (weight[:, None] * terms.error[:-1]).sum(dim=0)
     return (terms.prior + steps + terms.decoder[-1]).mean().item()
-
-
-def _check(options: OptimizeOptions) -> None:
-    """Refuse options that make no search."""
-    if (options.grid is None) == (options.sampler is None):
-        raise ConfigurationError("say what to optimize: grid=dp or sampler=ggdm")
-    for name, value, only in (("grid", options.grid, "dp"), ("sampler", options.sampler, "ggdm")):
-        if value not in (None, only):
-            raise ConfigurationError(f"{name}={value} cannot be optimized: give {name}={only}")
-    for name, number, least in (
-        ("n", options.n, 2),
-        ("times", options.times, 2),
-        ("updates", options.updates, 1),
-        ("batch_size", options.batch_size, 2),
-        ("num_samples", options.num_samples, 8),
-        *(("steps", steps, 2) for steps in options.steps),
-    ):
-        if number < least:
-            raise ConfigurationError(f"{name} must be at least {least}, not {number}")
-    if options.grid and max(options.steps, default=0) > options.times:
-        raise ConfigurationError(
-            f"{max(options.steps)} steps need as many times to choose from: give times="
-        )
-    if not options.learning_rate > 0 or not 0 <= options.eta <= 1:
-        raise ConfigurationError("learning_rate must be positive, and eta in [0, 1]")

@@ -16,7 +16,7 @@ from genrl.tasks.components import SAMPLING_KINDS
 from genrl.tasks.ema import EmaOptions
 from genrl.tasks.evaluate import EvaluateOptions
 from genrl.tasks.export import ExportOptions
-from genrl.tasks.optimize import OptimizeOptions
+from genrl.tasks.optimize_options import OptimizeOptions
 from genrl.tasks.sample import SampleOptions
 from genrl.words import split
 

@@ -11,7 +11,8 @@ from genrl import commands
 from genrl.config import compose
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
-from genrl.tasks.optimize import OptimizeOptions, optimize
+from genrl.tasks.optimize import optimize
+from genrl.tasks.optimize_options import OptimizeOptions
 from genrl.tasks.optimized import read_optimized
 from genrl.tasks.sample import SampleOptions, sample
 from genrl.tasks.train import train

@@ -18,7 +18,8 @@ from typing import Any
 import torch
 from finished import append, holds, read
 
-from genrl.tasks.optimize import USUAL, OptimizeOptions, Row, Workbench, open_workbench
+from genrl.tasks.optimize import USUAL, Row, Workbench, open_workbench
+from genrl.tasks.optimize_options import OptimizeOptions
 
 OPTIONS = {"dp": {"grid": "dp"}, "ggdm": {"sampler": "ggdm"}}
 METHODS = (*USUAL, *OPTIONS)
