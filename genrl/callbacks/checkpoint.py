@@ -8,6 +8,7 @@ from genrl import checkpoints
 from genrl.callbacks.base import RunContext, StageCallback, callbacks, followers_of
 from genrl.callbacks.ema import EMACallback
 from genrl.diffusion import Stage
+from genrl.sharding import whole
 
 if TYPE_CHECKING:
     from lightning import Trainer
@@ -36,6 +37,7 @@ class CheckpointCallback(StageCallback["StagedModule"]):
         for callback in followers_of(trainer):
             if isinstance(callback, EMACallback):
                 averages = callback.state_dict()
+        model = whole(module.model.state_dict())  # by every process, for it may communicate
         if trainer.is_global_zero:
             checkpoints.save(
                 self.folder.stage_checkpoint(stage.name),
@@ -48,7 +50,7 @@ class CheckpointCallback(StageCallback["StagedModule"]):
                         "config": self.config,
                         **module.about(),
                     },
-                    "state_dict": module.model.state_dict(),
+                    "state_dict": model,
                     "averages": averages,
                 },
             )

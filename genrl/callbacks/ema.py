@@ -14,6 +14,7 @@ from torch import Tensor
 
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
 from genrl.diffusion import Stage
+from genrl.sharding import divided_like, local, whole
 
 if TYPE_CHECKING:
     from lightning import Trainer
@@ -46,10 +47,7 @@ class EMACallback(StageCallback["DiffusionModule"]):
         elif not self.averages or module.position.step == 0:
             self.averages = {decay: float_weights(module) for decay in self.decays}
         else:
-            self.averages = {
-                decay: {name: value.to(module.device) for name, value in average.items()}
-                for decay, average in self.averages.items()
-            }
+            self.averages = on_device(self.averages, module)
 
     @torch.no_grad()
     def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
@@ -60,7 +58,7 @@ class EMACallback(StageCallback["DiffusionModule"]):
         count = module.updates - sum(s.updates for s in module.stages[: module.stages.index(stage)])
         for decay, average in self.averages.items():
             rate = 1 - min(decay, (1 + count) / (10 + count))
-            torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], rate)
+            follow(average, weights, rate)
 
     def on_stage_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
         """The student takes the first average; all are kept until the next stage starts."""
@@ -68,8 +66,8 @@ class EMACallback(StageCallback["DiffusionModule"]):
             module.denoiser.load_state_dict(self.averages[self.decays[0]], strict=False)
 
     def state_dict(self) -> dict[str, Any]:
-        """Decay (as text) -> average."""
-        return {str(decay): average for decay, average in self.averages.items()}
+        """Decay (as text) -> average; of weights that are divided, put together."""
+        return {str(decay): whole(average) for decay, average in self.averages.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Inverse of `state_dict`."""
@@ -80,3 +78,20 @@ def float_weights(module: DiffusionModule, copy: bool = True) -> dict[str, Tenso
     """The student's parameters in float32, as copies or as they are."""
     weights = {name: p.detach().float() for name, p in module.denoiser.named_parameters()}
     return {name: value.clone() for name, value in weights.items()} if copy else weights
+
+
+def follow(average: dict[str, Tensor], weights: dict[str, Tensor], rate: float) -> None:
+    """θ̄ ← θ̄ + rate (θ - θ̄); of divided weights, each process' part."""
+    parts = [local(weights[name]) for name in average]
+    torch._foreach_lerp_([local(value) for value in average.values()], parts, rate)
+
+
+def on_device(
+    averages: dict[float, dict[str, Tensor]], module: DiffusionModule
+) -> dict[float, dict[str, Tensor]]:
+    """Averages that a checkpoint brought, where the weights lie, divided as they are."""
+    weights = dict(module.denoiser.named_parameters())
+    return {
+        key: {name: divided_like(value, weights[name]) for name, value in average.items()}
+        for key, average in averages.items()
+    }

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from genrl import checkpoints
 from genrl.callbacks.base import RunContext, StageCallback, callbacks
-from genrl.callbacks.ema import float_weights
+from genrl.callbacks.ema import float_weights, follow, on_device
 from genrl.diffusion import Stage
 from genrl.networks.power_average import decay, gamma_of
+from genrl.sharding import whole
 
 if TYPE_CHECKING:
     from lightning import Trainer
@@ -61,10 +62,7 @@ class PosthocEMACallback(StageCallback["DiffusionModule"]):
         if not self.averages or module.position.step == 0:
             self.averages = {sigma_rel: float_weights(module) for sigma_rel in self.gammas}
         else:
-            self.averages = {
-                sigma_rel: {name: value.to(module.device) for name, value in average.items()}
-                for sigma_rel, average in self.averages.items()
-            }
+            self.averages = on_device(self.averages, module)
 
     @torch.no_grad()
     def on_update_end(self, trainer: Trainer, module: DiffusionModule, stage: Stage) -> None:
@@ -73,23 +71,26 @@ class PosthocEMACallback(StageCallback["DiffusionModule"]):
         step = module.updates - sum(s.updates for s in module.stages[: module.stages.index(stage)])
         for sigma_rel, average in self.averages.items():
             rate = 1 - decay(self.gammas[sigma_rel], step)
-            torch._foreach_lerp_(list(average.values()), [weights[name] for name in average], rate)
+            follow(average, weights, rate)
         due = step * self.snapshots // stage.updates
-        if due != (step - 1) * self.snapshots // stage.updates and trainer.is_global_zero:
+        if due == (step - 1) * self.snapshots // stage.updates:
+            return
+        averages = self.state_dict()  # by every process, for it may communicate
+        if trainer.is_global_zero:
             checkpoints.save(
                 self.folder.snapshot(stage.name, step),
                 {
                     "genrl": {"stage": stage.name, "step": step, "updates": stage.updates},
                     "averages": {
-                        str(sigma_rel): {name: v.to(self.dtype) for name, v in average.items()}
-                        for sigma_rel, average in self.averages.items()
+                        sigma_rel: {name: v.to(self.dtype) for name, v in average.items()}
+                        for sigma_rel, average in averages.items()
                     },
                 },
             )
 
     def state_dict(self) -> dict[str, Any]:
         """Width (as text) -> average."""
-        return {str(sigma_rel): average for sigma_rel, average in self.averages.items()}
+        return {str(sigma_rel): whole(average) for sigma_rel, average in self.averages.items()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Inverse of `state_dict`."""

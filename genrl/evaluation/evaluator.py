@@ -115,7 +115,10 @@ class Evaluator:
 
     def draw(self, drawer: SampleDrawer, steps: int, w: float) -> tuple[Data, float]:
         """All samples, and the seconds that one of them took on this device."""
-        mine = range(self.rank, self.num_samples, self.world_size)
+        mine = [*range(self.rank, self.num_samples, self.world_size)]
+        # As many as the others have: evaluations of a model that is divided are joint acts. A rank
+        # with one less repeats its last, which is cut.
+        mine += mine[-1:] * (-(-self.num_samples // self.world_size) - len(mine))
         start = time.perf_counter()
         samples = drawer.draw(
             mine,
@@ -131,12 +134,9 @@ class Evaluator:
         return self._join(samples), seconds
 
     def _join(self, samples: Data) -> Data:
-        """Interleave the ranks' samples; a rank with one less repeats its last, which is cut."""
+        """Interleave the ranks' samples."""
         assert self.gather is not None
-        share = -(-self.num_samples // self.world_size)
-        padding = samples[-1:].expand(share - len(samples), *samples.shape[1:])
-        joined = self.gather(torch.cat([samples, padding]))
-        parts = joined.view(self.world_size, share, *samples.shape[1:])
+        parts = self.gather(samples).view(self.world_size, *samples.shape)
         return parts.transpose(0, 1).flatten(0, 1)[: self.num_samples]
 
     def set_reference(self, w: float, samples: Data) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from genrl import processes
+from genrl import processes, sharding
 from genrl.data import ExampleBatch
 from genrl.diffusion import Denoiser, Objective, Stage
 from genrl.diffusion.noise import BatchGenerator, SharedGenerator, mixed_seed
@@ -112,7 +112,23 @@ class DiffusionModule(StagedModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """One optimizer over the student and what its objectives learn beside it."""
-        return self.make_optimizer([*self.denoiser.parameters(), *self.learned.parameters()])
+        return self.make_optimizer(sharding.groups(self.trained()))
+
+    def trained(self) -> list[nn.Parameter]:
+        """What the optimizer holds, in the order in which a checkpoint numbers it."""
+        return [*self.denoiser.parameters(), *self.learned.parameters()]
+
+    def divide(self, mesh: Any) -> None:
+        """Each process keeps its part of the networks; schedules and the like stay whole.
+
+        Args:
+            mesh: of all processes.
+        """
+        average = None if self.average is None else self.average.module
+        for denoiser in (self.denoiser, self.teacher, average):
+            if denoiser is not None:
+                assert isinstance(denoiser, Denoiser)
+                sharding.divide(denoiser.network, mesh)
 
     def on_train_batch_start(self, batch: ExampleBatch, batch_idx: int) -> None:
         """Learning rate and random numbers of this update."""
@@ -180,7 +196,7 @@ class DiffusionModule(StagedModule):
     def on_before_optimizer_step(self, optimizer: torch.optim.Optimizer) -> None:
         """Clip the gradient, whose norm before that is a metric; drop one that is no number."""
         limit = self.gradient_clip or float("inf")
-        self.metrics["gradient_norm"] = nn.utils.clip_grad_norm_(self.denoiser.parameters(), limit)
+        self.metrics["gradient_norm"] = sharding.clip_gradients(self.denoiser.parameters(), limit)
         if self.skipped < self.max_skipped and not self.health().isfinite():
             # Without gradients the optimizer changes neither weights nor moments.
             optimizer.zero_grad(set_to_none=True)

@@ -8,6 +8,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from genrl.sharding import local
+
 
 class MovingAverage(nn.Module):
     """A copy of a module that follows its weights; it is never trained itself.
@@ -36,7 +38,8 @@ class MovingAverage(nn.Module):
         self.count += 1
         count = int(self.count)
         rate = 1 - min(self.decay, (1 + count) / (10 + count))
-        torch._foreach_lerp_(list(self.module.parameters()), list(module.parameters()), rate)
+        own, others = ([local(p) for p in m.parameters()] for m in (self.module, module))
+        torch._foreach_lerp_(own, others, rate)
 
     def restart(self, module: nn.Module) -> None:
         """Begin again at the module's weights."""

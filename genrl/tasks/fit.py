@@ -32,6 +32,7 @@ from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config
 from genrl.tasks.device import accelerator
 from genrl.tasks.launch import check_strategy, connect, is_lost, lost, outer_environment
+from genrl.tasks.sharded import sharded
 
 log = logging.getLogger(__name__)
 
@@ -82,10 +83,13 @@ def build_trainer(
     Raises:
         ConfigurationError: if it refuses its settings, or accumulates gradients.
     """
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    for name in ("lightning.pytorch", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
     settings = dict(config["trainer"])
     settings["accelerator"] = accelerator(settings["accelerator"])
     check_strategy(settings.get("strategy"))
+    if settings.get("strategy") == "fsdp":
+        settings["strategy"] = sharded(settings)
     if settings.get("accumulate_grad_batches", 1) != 1:
         raise ConfigurationError(
             "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "

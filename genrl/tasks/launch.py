@@ -92,21 +92,30 @@ def check_strategy(strategy: Any) -> None:
     """Refuse what Lightning knows and a run cannot be trained with.
 
     Raises:
-        ConfigurationError: for sharded weights, of which averages and checkpoints would hold parts,
-            and for processes that do not begin by the command.
+        ConfigurationError: for other ways to divide weights than ours, and for processes that do
+            not begin by the command.
     """
-    if strategy in (None, "auto") or not isinstance(strategy, str):
+    if strategy in (None, "auto", "fsdp") or not isinstance(strategy, str):
         return
     if not strategy.startswith("ddp") or any(word in strategy for word in ("spawn", "fork", "not")):
         raise ConfigurationError(
-            f"trainer.strategy={strategy} is not supported: every device holds the whole model, in "
-            "a process of its own; give ddp_find_unused_parameters_true (trainer=ddp) or ddp"
+            f"trainer.strategy={strategy} is not supported: give ddp_find_unused_parameters_true "
+            "(trainer=ddp), ddp, or fsdp (trainer=fsdp), which divides the weights"
         )
 
 
 def in_lockstep(config: dict[str, Any]) -> dict[str, Any]:
-    """The config of a run whose module needs no wrapper, on however many processes."""
+    """The config of a run whose module needs no wrapper, on however many processes.
+
+    Raises:
+        ConfigurationError: if its weights were to be divided.
+    """
     trainer, environment = dict(config["trainer"]), outer_environment()
+    if trainer.get("strategy") == "fsdp":
+        raise ConfigurationError(
+            "trainer.strategy=fsdp is for diffusion runs: an agent's networks are small, and to "
+            "divide their weights costs more than it saves; give trainer=ddp"
+        )
     is_alone = trainer.get("devices", 1) in (1, "1", "auto") and trainer.get("num_nodes", 1) == 1
     trainer.pop("strategy", None)
     if not is_alone or (environment is not None and environment.world_size() > 1):

@@ -31,6 +31,7 @@ from genrl.config import instantiate
 from genrl.diffusion import Denoiser, Objective, Stage
 from genrl.diffusion.schedules import schedules
 from genrl.registry import ConfigurationError
+from genrl.sharding import blocks
 from genrl.tasks.build import (
     Config,
     build_data,
@@ -199,7 +200,7 @@ def plan(config: Config, *, num_classes: int | None = None) -> Plan:
             + 4 * decays * sum(p.numel() for p in student.parameters()),
             optimizer=optimizer_bytes(make_optimizer, learned),
             gradients=_bytes(p for p in learned if p.requires_grad),
-            largest_block=max(_bytes(block.parameters()) for block in blocks(student)),
+            largest_block=max(_bytes(block.parameters()) for block in blocks(student.network)),
             world_size=world_size,
             batch_size=batch_size,
             updates=[
@@ -244,15 +245,6 @@ def _update(
 def _last_of_each_kind(stages: list[Stage]) -> list[int]:
     """The first of a kind may learn from more of the teacher's steps than the others."""
     return list({stage.objective["name"]: index for index, stage in enumerate(stages)}.values())
-
-
-def blocks(network: nn.Module) -> list[nn.Module]:
-    """What FSDP gathers at a time: the largest modules below lists of them."""
-    found: list[nn.Module] = []
-    for module in network.modules():
-        if isinstance(module, nn.ModuleList | nn.Sequential) and len(module) > 1:
-            found += [child for child in module if any(True for _ in child.parameters())]
-    return found or [network]
 
 
 def optimizer_bytes(

@@ -27,6 +27,7 @@ from genrl.tasks.build import (
 from genrl.tasks.evaluation import make_evaluation
 from genrl.tasks.fit import Announcer, Followers, build_followers, build_trainer, fit
 from genrl.tasks.guidance import guidance_sources, with_absolute_paths
+from genrl.tasks.sharded import place
 from genrl.tasks.teacher import TEACHER_STAGE, Teacher, load_teacher
 
 # What may change from one resume to the next: not what is learned, only where.
@@ -190,7 +191,7 @@ def _evaluate_teacher(
     trainer: Trainer, module: DiffusionModule, followers: Followers, stage: Stage
 ) -> None:
     """A given teacher is measured as if its stage had just ended."""
-    module.to(trainer.strategy.root_device)
+    place(trainer, module)
     for follower in followers:
         if isinstance(follower, ImageEvaluationCallback):
             follower.on_stage_end(trainer, module, stage)

@@ -36,6 +36,7 @@ SMALL = [
     "evaluation.every=3",
 ]
 TWO = ["trainer=ddp", "trainer.devices=2"]
+DIVIDED = ["trainer=fsdp", "trainer.devices=2"]
 KILLER = "+callback@callbacks.killer=killer"
 
 
@@ -73,10 +74,13 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_two_processes_train_and_evaluate_as_one_does(one: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [TWO, pytest.param(DIVIDED, marks=pytest.mark.slow)], ids=str)
+def test_two_processes_train_and_evaluate_as_one_does(
+    one: Path, tmp_path: Path, words: list[str]
+) -> None:
     two = tmp_path / "run"
-    done = genrl("train", *SMALL, *TWO, f"hydra.run.dir={two}")
-    finished(done)
+    done = genrl("train", *SMALL, *words, f"hydra.run.dir={two}")
+    assert "INFO" not in finished(done)  # of Lightning
     assert done.stdout.count("done: ") == 1
     same_numbers(one, two)
     files = [sorted(str(f.relative_to(p)) for f in p.rglob("*") if f.is_file()) for p in (one, two)]

@@ -12,6 +12,7 @@ from genrl.tasks.launch import (
     is_lost,
     outer_environment,
 )
+from genrl.tasks.sharded import sharded
 
 VARIABLES = ("SLURM_NTASKS", "SLURM_PROCID", "SLURM_JOB_NAME", "TORCHELASTIC_RUN_ID")
 
@@ -22,13 +23,13 @@ def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.mark.parametrize("strategy", ["fsdp", "deepspeed_stage_2", "ddp_spawn", "ddp_notebook"])
+@pytest.mark.parametrize("strategy", ["fsdp_cpu_offload", "ddp_spawn", "ddp_notebook"])
 def test_what_cannot_be_trained_with_is_refused(strategy: str) -> None:
     with pytest.raises(ConfigurationError, match=f"{strategy} is not supported.*trainer=ddp"):
         check_strategy(strategy)
 
 
-@pytest.mark.parametrize("strategy", [None, "auto", "ddp", "ddp_find_unused_parameters_true"])
+@pytest.mark.parametrize("strategy", [None, "auto", "ddp_find_unused_parameters_true", "fsdp"])
 def test_what_can_be_is_not(strategy: str | None) -> None:
     check_strategy(strategy)
 
@@ -51,6 +52,17 @@ def test_agents_need_no_wrapper() -> None:
     assert strategy(devices="auto") is None
     assert isinstance(strategy(devices=2), LockstepStrategy)
     assert isinstance(strategy(devices=1, num_nodes=2), LockstepStrategy)
+
+
+def test_agents_are_not_divided() -> None:
+    with pytest.raises(ConfigurationError, match=r"networks are small.*trainer=ddp"):
+        in_lockstep({"trainer": {"devices": 2, "strategy": "fsdp"}})
+
+
+def test_divided_weights_have_no_float16() -> None:
+    assert sharded({"precision": "bf16-mixed"}) is not None
+    with pytest.raises(ConfigurationError, match=r"16-mixed does not go with.*bf16-mixed"):
+        sharded({"precision": "16-mixed"})
 
 
 def test_a_dead_process_is_told_from_other_errors() -> None:
