@@ -2,11 +2,15 @@
 
 A process for each job, whoever launches it: a job that dies of a signal takes no other along, one
 of several devices may start processes of its own, and none inherits what another left in memory.
+A sweep that is killed ends its jobs, which write their checkpoints; jobs of submitit, which may be
+on another machine, outlive the process that submitted them.
+
 The same call begins a job, goes on with it, or leaves it as it is where it is finished, so that to
 go on with a sweep is to run it again.
 """
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -21,6 +25,7 @@ from genrl.endings import FAILURE_FILE, TERMINATED
 from genrl.registry import ConfigurationError
 from genrl.sweeps.folder import quoted
 from genrl.sweeps.objective import quality
+from genrl.sweeps.parent import end_with, end_with_the_pool
 from genrl.sweeps.record import JobRecord
 
 _PATIENCE = 20.0  # seconds that Ctrl-C leaves a job to end by itself
@@ -70,13 +75,14 @@ def _run(path: Path, overrides: list[str], flags: list[str], cwd: str) -> JobRec
 
 
 def _exit_code(words: Sequence[str], environment: Mapping[str, str], cwd: str) -> int:
-    """Of a process of ``genrl``; an interruption of ours ends it too, checkpoint written."""
+    """Of a process of ``genrl``; our end, of whatever kind, ends it too, checkpoint written."""
+    end_with_the_pool()
     process = subprocess.Popen(
         [sys.executable, "-m", "genrl", *words],
         # A folder of somebody else may be the current one: no module is imported from there.
         env={**os.environ, **environment, "PYTHONSAFEPATH": "1"},
         cwd=cwd,
-        preexec_fn=_ignore_requeue_signal,
+        preexec_fn=functools.partial(_before_it_begins, os.getpid()),
     )
     try:
         return process.wait()
@@ -91,9 +97,10 @@ def _exit_code(words: Sequence[str], environment: Mapping[str, str], cwd: str) -
             process.wait()
 
 
-def _ignore_requeue_signal() -> None:
-    """SLURM sends it to every process of a job; only submitit, in ours, knows what to do."""
+def _before_it_begins(parent: int) -> None:
+    # SLURM sends it to every process of a job; only submitit, in ours, knows what to do.
     signal.signal(signal.SIGUSR2, signal.SIG_IGN)
+    end_with(parent)
 
 
 def _reason(code: int) -> str:

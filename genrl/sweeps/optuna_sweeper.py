@@ -107,10 +107,10 @@ class OptunaSweeper(Sweeper):
         returns: list[Sequence[JobReturn]] = []
         jobs: dict[int, Path] = {}
         for start in range(0, self.n_trials, self.n_jobs):
-            study.sampler = self._sampler(start)
             numbers = range(start, min(start + self.n_jobs, self.n_trials))
             trials = []
             for number in numbers:
+                study.sampler = self._sampler(number)
                 if number in known:
                     study.enqueue_trial(space.values(known[number][1].overrides))
                 trials.append(study.ask(space.distributions))
