@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from genrl.files import existing, write_whole
+from genrl.foreign import require_finite
 from genrl.registry import ConfigurationError
 
 
@@ -44,7 +45,9 @@ def load(path: Path) -> dict[str, Any]:
     existing(path, "checkpoint")
     try:
         with zipfile.ZipFile(path) as archive:
-            broken = archive.testzip()
+            # torch compresses nothing: what is packed here could be of any size.
+            packed = [info.filename for info in archive.infolist() if info.compress_type]
+            broken = None if packed else archive.testzip()
             # torch reads nothing for what is marked as a folder and returns memory as it was.
             folders = [info.filename for info in archive.infolist() if info.external_attr]
     except Exception as error:  # zipfile answers an altered byte with a dozen types
@@ -53,8 +56,8 @@ def load(path: Path) -> dict[str, Any]:
         raise DamagedCheckpointError(
             f"{path} is truncated or no checkpoint: {_line(error)}"
         ) from error
-    if broken is not None or folders:
-        part = folders[0] if broken is None else broken or "a part without a name"
+    if broken is not None or folders or packed:
+        part = (packed or folders or [broken])[0] or "a part without a name"
         raise DamagedCheckpointError(f"{path} is damaged: {part} is not what was written")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)
@@ -65,6 +68,7 @@ def load(path: Path) -> dict[str, Any]:
     about = checkpoint.get("genrl") if isinstance(checkpoint, dict) else None
     if not isinstance(about, dict) or not isinstance(about.get("updates"), int):
         raise ConfigurationError(f"{path} is no checkpoint of genrl")
+    require_finite(about, path)
     found: dict[str, Any] = checkpoint
     return found
 

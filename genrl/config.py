@@ -23,6 +23,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from genrl.complaints import check_words, explain
+from genrl.foreign import require_finite
 from genrl.options import config_names, yaml_files
 from genrl.plugins import load_components, origin
 from genrl.registry import ConfigurationError, registries
@@ -123,22 +124,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         raise ConfigurationError(f"{path} is not readable YAML: {reason}") from error
     if not isinstance(values, dict):
         raise ConfigurationError(f"{path} does not hold a mapping")
-    if _holds_itself(values):
-        raise ConfigurationError(f"{path} holds a mapping or a list that contains itself")
+    require_finite(values, path)
     return values
-
-
-def _holds_itself(value: Any, above: tuple[int, ...] = (), done: set[int] | None = None) -> bool:
-    """Whether a part is its own part, as YAML's anchors can say; each part is looked at once."""
-    done = set() if done is None else done
-    if not isinstance(value, dict | list) or id(value) in done:
-        return False
-    if id(value) in above:
-        return True
-    parts = value.values() if isinstance(value, dict) else value
-    found = any(_holds_itself(part, (*above, id(value)), done) for part in parts)
-    done.add(id(value))
-    return found
 
 
 T = TypeVar("T")

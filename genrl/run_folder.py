@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from genrl import checkpoints
 from genrl.config import read_yaml
 from genrl.files import existing, write_text
+from genrl.foreign import require_own_files
 from genrl.provenance import recorded_plugins, require_plugins, versions
 from genrl.registry import ConfigurationError, suggest
 
@@ -58,10 +59,11 @@ class RunFolder:
         """An existing run.
 
         Raises:
-            ConfigurationError: if there is none, which names the nearest; or if its components come
-                from a plugin that is not installed.
+            ConfigurationError: if there is none, which names the nearest; if a link in it leads out
+                of it; or if its components come from a plugin that is not installed.
         """
         existing(path, "run folder")
+        require_own_files(path)
         if not (path / "config.yaml").is_file():
             inside = [str(p.parent) for p in sorted(path.glob("*/config.yaml"))]
             hint = f" Did you mean {inside[-1]}?" if inside else ""
@@ -88,7 +90,7 @@ class RunFolder:
         if os.path.commonpath([own, path]) != own:
             raise ConfigurationError(
                 f"{what}={name} leads out of {self.path}: what a run writes stays in its folder. "
-                "Give a name in it; for another disk, make that a link to there"
+                "Give a name in it; for another disk, choose hydra.run.dir there"
             )
         return Path(path)
 

@@ -4,7 +4,6 @@ Decoded images are kept in memory as bytes (50,000 images of 32x32 take 154 MB a
 read again for every batch where they do not fit.
 """
 
-import os
 from pathlib import Path
 from typing import Literal
 
@@ -16,7 +15,7 @@ from genrl.data.image_listing import ImageListing, list_images
 from genrl.data.image_reader import ImageReader, suitable_threads
 from genrl.data.splits import stratified_split
 from genrl.data.tensor_set import TensorSet
-from genrl.registry import ConfigurationError
+from genrl.foreign import require_memory
 from genrl.typing import DataSpec
 
 _HELD_OUT_NAMES = ("test", "val", "valid", "validation")
@@ -97,7 +96,8 @@ class ImageFolderSource(DataSource):
             return ImageFileSet(
                 listing, reader, flip=flip, num_threads=num_threads, fingerprint=fingerprint
             )
-        _refuse_too_large(len(listing) * self.spec.size, listing.root)
+        mend = "give data.cache=false to read them for every batch, or a smaller data.size"
+        require_memory(len(listing) * self.spec.size, listing.root, mend)
         pixels = reader.read_all(
             listing.paths, num_threads=num_threads, description=f"reading {listing.root}"
         )
@@ -121,15 +121,3 @@ def _with_held_out(
         torch.zeros(len(training), dtype=torch.long) if labels is None else labels, fraction
     )
     return training.subset(train), training.subset(rest) if len(rest) else None
-
-
-def _refuse_too_large(num_bytes: int, root: Path) -> None:
-    if not hasattr(os, "sysconf"):  # Windows
-        return
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if num_bytes > 0.8 * memory:
-        raise ConfigurationError(
-            f"the images of {root} need {num_bytes / 1e9:.0f} GB, and this machine has "
-            f"{memory / 1e9:.0f} GB: give data.cache=false to read them for every batch, or a "
-            "smaller data.size"
-        )

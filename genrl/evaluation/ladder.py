@@ -13,6 +13,7 @@ from genrl.diffusion.drawing import SampleDrawer
 from genrl.evaluation.evaluator import Evaluator, Row
 from genrl.evaluation.pictures import Pictures
 from genrl.files import write_bytes
+from genrl.foreign import require_memory
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.typing import Data
@@ -147,7 +148,11 @@ class LadderEvaluation:
         try:
             content = io.BytesIO(self._reference_file.read_bytes())
             with np.load(content, allow_pickle=False) as file:
+                size = sum(info.file_size for info in file.zip.infolist())
+                require_memory(size, self._reference_file)
                 arrays = {float(w): file[w] for w in file.files}
+        except ConfigurationError:
+            raise
         except Exception as error:  # an altered byte shows in a dozen types
             raise ConfigurationError(
                 f"{self._reference_file} is damaged ({type(error).__name__}): delete it and "

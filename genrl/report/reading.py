@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import yaml
 
+from genrl.foreign import require_finite
 from genrl.registry import ConfigurationError
 
 _FILES = {
@@ -155,8 +156,8 @@ def read_run(path: Path) -> Run:
     """
     files = Files(path, _FILES)
     problems, read = files.problems, files.read
-    config = read("config.yaml", yaml.safe_load, {})
-    versions = read("versions.yaml", yaml.safe_load, {})
+    config = read("config.yaml", parse_yaml, {})
+    versions = read("versions.yaml", parse_yaml, {})
     metrics = read("metrics.csv", parse_metrics, [])
     entries = read("samples/index.json", json.loads, [])
     summary = read("summary.json", json.loads, {})
@@ -178,8 +179,8 @@ def read_run(path: Path) -> Run:
 def task(path: Path) -> str:
     """What a run is about: ``agent`` or ``diffusion``; its config says so, else its files do."""
     try:
-        config = yaml.safe_load((path / "config.yaml").read_text(encoding="utf-8"))
-    except (ValueError, OSError, yaml.YAMLError):
+        config = parse_yaml((path / "config.yaml").read_text(encoding="utf-8"))
+    except (ValueError, OSError, RecursionError, yaml.YAMLError):
         config = None
     if isinstance(config, dict):
         return str(config.get("task", "diffusion"))
@@ -195,6 +196,17 @@ def as_number(value: Any) -> float | None:
     except ValueError:
         return None
     return found if math.isfinite(found) else None
+
+
+def parse_yaml(text: str) -> Any:
+    """Its values.
+
+    Raises:
+        ValueError: if there is no end of them.
+    """
+    values = yaml.safe_load(text)
+    require_finite(values, "the file")
+    return values
 
 
 def parse_metrics(text: str) -> list[tuple[str, dict[str, float]]]:

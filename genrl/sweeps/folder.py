@@ -12,6 +12,7 @@ from hydra.errors import HydraException
 
 from genrl.config import read_yaml
 from genrl.files import existing
+from genrl.foreign import require_own_files
 from genrl.registry import ConfigurationError
 
 FILE = "multirun.yaml"
@@ -37,9 +38,11 @@ def resume_words(path: Path) -> list[str]:
     """The words of ``genrl train`` that go on with a sweep: those that began it, and its folder.
 
     Raises:
-        ConfigurationError: if ``multirun.yaml`` is damaged, or holds what could run a program.
+        ConfigurationError: if ``multirun.yaml`` is damaged, or holds what could run a program; if a
+            link leads out of the folder.
     """
     file = path / FILE
+    require_own_files(path)
     content = read_yaml(file)
     try:
         hydra = content["hydra"]

@@ -98,8 +98,8 @@ def _commands(folder: RunFolder, options: CollectOptions) -> list[str]:
         chosen = yaml.safe_load(overrides.read_text())
     except (OSError, ValueError, yaml.YAMLError):
         chosen = None
-    words = [str(word) for word in chosen] if isinstance(chosen, list) else None
-    trained = [] if words is None else [shlex.join(["genrl", "train", *words])]
+    is_known = isinstance(chosen, list) and all(isinstance(word, str) for word in chosen)
+    trained = [shlex.join(["genrl", "train", *chosen])] if is_known else []
     given = {key: value for key, value in vars(options).items() if value is not None}
     own = [f"{key}={json.dumps(value)}" for key, value in given.items() if key != "out"]
     return [*trained, shlex.join(["genrl", "collect", str(folder.path), *own])]

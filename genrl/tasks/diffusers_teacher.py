@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from genrl.foreign import require_own_files
 from genrl.modules import DiffusionModule
 from genrl.networks import DiffusersUNet
 from genrl.registry import ConfigurationError
@@ -129,6 +130,7 @@ def load_diffusers_teacher(path: Path) -> DiffusersTeacher:
         raise ConfigurationError(
             f"{path} needs the library diffusers: pip install 'genrl[diffusers]'"
         ) from error
+    require_own_files(path)
     index = _json(path / "model_index.json")
     parts = {key: value for key, value in index.items() if isinstance(value, list) and value[0]}
     if set(parts) - {"unet", "scheduler"} or "unet" not in parts or "scheduler" not in parts:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor, nn
 
 from genrl.data.image_reader import FORMATS
@@ -125,7 +125,7 @@ def read_array(path: Path, spec: DataSpec) -> Tensor:
         with Image.open(path, formats=FORMATS) as picture:
             grey = len(spec.shape) == 3 and spec.shape[0] == 1
             pixels = np.asarray(picture.convert("L" if grey else "RGB"), dtype=np.float32)
-    except (ValueError, UnidentifiedImageError) as error:
+    except Exception as error:  # a damaged file shows in a dozen types
         raise ConfigurationError(f"{path} is neither an array (.npy) nor a picture") from error
     image = torch.from_numpy(pixels / 127.5 - 1)
     return image[None] if image.ndim == 2 else image.permute(2, 0, 1)

@@ -1,5 +1,6 @@
 """An image folder gives its images and labels, cached or not, and a held-out part."""
 
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,6 @@ from genrl.data import (
     TrainLoader,
     data_sources,
 )
-from genrl.data import image_folder as module
 from genrl.registry import ConfigurationError
 from genrl.typing import DataSpec
 
@@ -189,9 +189,9 @@ def test_a_cache_larger_than_the_memory_is_refused(
 ) -> None:
     write_images(*NAMES)
     source = ImageFolderSource(root=str(tmp_path / "train"), size=10_000_000)
-    with pytest.raises(ConfigurationError, match=r"need 5400000 GB.*data.cache=false"):
+    with pytest.raises(ConfigurationError, match=r"holds 5,400,000 GB.*data.cache=false"):
         source.train()
-    monkeypatch.delattr(module.os, "sysconf")
+    monkeypatch.delattr(os, "sysconf")
     assert len(ImageFolderSource(root=str(tmp_path / "train")).train()) == 18
 
 

@@ -18,6 +18,8 @@ from torch import Tensor
 
 from genrl.diffusion.schedules.base import NoiseSchedule, require_falling, schedules
 
+_FAR = 300  # e^(2 · 300) is a number of float64
+
 
 @schedules.register("sigmoid")
 class SigmoidSchedule(NoiseSchedule):
@@ -34,7 +36,8 @@ class SigmoidSchedule(NoiseSchedule):
         log_snr_max: λ at t = 0.
 
     Raises:
-        ValueError: if ``log_snr_min >= log_snr_max``, ``start >= end`` or ``tau`` is not positive.
+        ValueError: if ``log_snr_min >= log_snr_max``, ``start >= end`` or ``tau`` is not positive;
+            if ``start / tau``, ``end / tau`` or a log-SNR lies outside of [-300, 300].
     """
 
     def __init__(
@@ -52,6 +55,11 @@ class SigmoidSchedule(NoiseSchedule):
             raise ValueError(
                 f"start < end and a positive tau are needed, not {start}, {end} and {tau}"
             )
+        if not max(abs(start) / tau, abs(end) / tau, abs(log_snr_min), abs(log_snr_max)) <= _FAR:
+            raise ValueError(
+                f"start / tau, end / tau and the log-SNRs must be in [-{_FAR}, {_FAR}], not "
+                f"{start} / {tau}, {end} / {tau}, {log_snr_min} and {log_snr_max}"
+            )
         low, high = start / (2 * tau), end / (2 * tau)
         self.width = high - low
         self.constant = math.log(math.cosh(low) / math.cosh(high))
@@ -62,7 +70,8 @@ class SigmoidSchedule(NoiseSchedule):
     def _part(self, log_ratio: float, side: int = 1) -> float:
         """Half of v - s (side 1, at λ = -log_ratio) or of e - v (side -1, at λ = log_ratio)."""
         ratio = math.exp(-log_ratio - side * self.constant)
-        return math.atanh(math.sinh(self.width) / (ratio + math.cosh(self.width)))
+        # The inverse hyperbolic tangent of sinh w / (ratio + cosh w), without its poles.
+        return math.log1p(2 * math.sinh(self.width) / (ratio + math.exp(-self.width))) / 2
 
     def log_snr(self, t: Tensor) -> Tensor:
         time = t.double()
@@ -72,9 +81,9 @@ class SigmoidSchedule(NoiseSchedule):
 
     def time(self, log_snr: Tensor) -> Tensor:
         depth = log_snr.double() - self.constant
-        shape, width = math.cosh(self.width), math.sinh(self.width)
-        passed = (width / (depth.exp() + shape)).atanh() - self.passed[0]
-        left = (width / ((-depth).exp() + shape)).atanh() - self.left[1]
+        rest, width = math.exp(-self.width), 2 * math.sinh(self.width)
+        passed = (width / (depth.exp() + rest)).log1p() / 2 - self.passed[0]
+        left = (width / ((-depth).exp() + rest)).log1p() / 2 - self.left[1]
         span = self.passed[1] - self.passed[0]
         # Each near its own end, where it is small and exact.
         time = torch.where(passed < left, passed / span, 1 - left / span)

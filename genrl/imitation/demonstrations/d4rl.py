@@ -28,6 +28,7 @@ from genrl.imitation.demonstrations.episodes import (
     require_same_shape,
     split_episodes,
 )
+from genrl.imitation.demonstrations.hdf5 import require_own_arrays
 from genrl.imitation.demonstrations.reading import existing_file, readable
 from genrl.registry import ConfigurationError
 from genrl.rl.spec import EnvSpec
@@ -104,6 +105,7 @@ class D4RLDemonstrations(DemonstrationSource):
 
 
 def _read(path: Path) -> dict[str, Array]:
+    require_own_arrays(path)
     with readable(path), h5py.File(path, "r") as file:
         missing = [key for key in REQUIRED if not isinstance(file.get(key), h5py.Dataset)]
         if missing:

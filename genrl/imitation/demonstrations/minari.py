@@ -16,6 +16,7 @@ from gymnasium import spaces
 from minari.dataset.minari_storage import MinariStorage
 from numpy.typing import NDArray
 
+from genrl.foreign import require_own_files
 from genrl.imitation.demonstrations.base import (
     Demonstration,
     Demonstrations,
@@ -29,6 +30,7 @@ from genrl.imitation.demonstrations.episodes import (
     require_rows,
     to_demonstration,
 )
+from genrl.imitation.demonstrations.hdf5 import require_own_arrays
 from genrl.imitation.demonstrations.reading import readable
 from genrl.imitation.demonstrations.shipped import shipped
 from genrl.registry import ConfigurationError, suggest
@@ -69,6 +71,9 @@ class MinariDemonstrations(DemonstrationSource):
         """The episodes, checked."""
         path = shipped(self.spec.env_id) if self.path is None else find_data_set(self.path)
         with readable(path):
+            require_own_files(path)
+            for file in (path / "data").glob("*.hdf5"):
+                require_own_arrays(file)
             _require_spaces(path)
             storage = MinariStorage.read(path / "data")
             self._require_environment(path, storage.metadata.get("env_spec"))

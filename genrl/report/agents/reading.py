@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 
-from genrl.report.reading import Files, as_number, parse_metrics
+from genrl.report.reading import Files, as_number, parse_metrics, parse_yaml
 
 _FILES = {
     "config.yaml": "written when a run starts",
@@ -131,8 +130,8 @@ def read_agent_run(path: Path) -> AgentRun:
         ConfigurationError: if there is no such folder, or nothing of a run in it.
     """
     files = Files(path, _FILES)
-    config = files.read("config.yaml", yaml.safe_load, {})
-    versions = files.read("versions.yaml", yaml.safe_load, {})
+    config = files.read("config.yaml", parse_yaml, {})
+    versions = files.read("versions.yaml", parse_yaml, {})
     metrics = files.read("metrics.csv", parse_metrics, [])
     lines = files.read("evaluations.jsonl", _lines, [])
     summary = files.read("summary.json", json.loads, {})

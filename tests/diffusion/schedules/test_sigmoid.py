@@ -39,3 +39,17 @@ def test_wrong_numbers_are_refused() -> None:
         SigmoidSchedule(tau=0.0)
     with pytest.raises(ValueError, match="must be below"):
         SigmoidSchedule(log_snr_min=14.0)
+    for far in ({"tau": 0.002}, {"end": 301.0}, {"log_snr_min": -301.0}, {"end": math.inf}):
+        with pytest.raises(ValueError, match=r"must be in \[-300, 300\]"):
+            SigmoidSchedule(**far)
+
+
+@pytest.mark.parametrize("tau", [1.0, 0.1, 0.02])
+def test_a_steep_one_keeps_its_ends_and_its_inverse(tau: float) -> None:
+    """At τ = 0.02, tanh of half of e - s is 1 in float64, and would have no inverse."""
+    schedule = SigmoidSchedule(tau=tau)
+    ends = torch.tensor([0.0, 1.0], dtype=torch.float64)
+    expected = torch.tensor([14.0, -14.0], dtype=torch.float64)
+    torch.testing.assert_close(schedule.log_snr(ends), expected, rtol=1e-9, atol=0)
+    levels = torch.linspace(-13.5, 13.5, 55, dtype=torch.float64)
+    torch.testing.assert_close(schedule.log_snr(schedule.time(levels)), levels, rtol=0, atol=1e-7)
