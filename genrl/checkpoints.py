@@ -57,7 +57,7 @@ def load(path: Path) -> dict[str, Any]:
             f"{path} is truncated or no checkpoint: {_line(error)}"
         ) from error
     if broken is not None or folders or packed:
-        part = (packed or folders or [broken])[0] or "a part without a name"
+        part = [*packed, *folders, broken][0] or "a part without a name"
         raise DamagedCheckpointError(f"{path} is damaged: {part} is not what was written")
     try:
         checkpoint = torch.load(path, map_location="cpu", weights_only=True)

@@ -69,6 +69,15 @@ def require_memory(num_bytes: float, path: Path, mend: str = "no honest file doe
         )
 
 
+def require_unpacked(archive: Any, path: Path) -> None:
+    """`require_memory` of all arrays of an archive that NumPy has opened.
+
+    Raises:
+        ConfigurationError: if they do not fit.
+    """
+    require_memory(sum(member.file_size for member in archive.zip.infolist()), path)
+
+
 def require_finite(values: Any, path: Path | str) -> None:
     """Refuse nested lists and mappings that are small in the file and endless when written out.
 

@@ -13,7 +13,7 @@ from genrl.diffusion.drawing import SampleDrawer
 from genrl.evaluation.evaluator import Evaluator, Row
 from genrl.evaluation.pictures import Pictures
 from genrl.files import write_bytes
-from genrl.foreign import require_memory
+from genrl.foreign import require_unpacked
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.typing import Data
@@ -148,8 +148,7 @@ class LadderEvaluation:
         try:
             content = io.BytesIO(self._reference_file.read_bytes())
             with np.load(content, allow_pickle=False) as file:
-                size = sum(info.file_size for info in file.zip.infolist())
-                require_memory(size, self._reference_file)
+                require_unpacked(file, self._reference_file)
                 arrays = {float(w): file[w] for w in file.files}
         except ConfigurationError:
             raise

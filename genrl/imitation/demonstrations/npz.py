@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from genrl.foreign import require_memory
+from genrl.foreign import require_unpacked
 from genrl.imitation.demonstrations.base import (
     Demonstrations,
     DemonstrationSource,
@@ -97,7 +97,7 @@ def _read(path: Path) -> dict[str, Array]:
         file = np.load(stream, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise ConfigurationError(f"{path} is a single array; save with numpy.savez")
-        require_memory(sum(info.file_size for info in file.zip.infolist()), path)
+        require_unpacked(file, path)
         arrays = {key: np.atleast_1d(file[key]) for key in KEYS if key in file}
     needed = ["obs", "action", "reward"]
     needed += [] if "episode_ends" in arrays else ["terminated", "truncated"]
