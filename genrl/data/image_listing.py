@@ -58,7 +58,7 @@ class ImageListing:
         digest = hashlib.sha256()
         for path, size, label in zip(self.paths, self.num_bytes, labels, strict=True):
             below = path[len(str(self.root)) :].replace(os.sep, "/")
-            digest.update(f"{below}\0{size}\0{label}\n".encode())
+            digest.update(f"{below}\0{size}\0{label}\n".encode(errors="surrogateescape"))
         return digest.hexdigest()[:16]
 
 
@@ -141,16 +141,21 @@ def _refuse_splits(root: Path, folders: list[str]) -> None:
         )
 
 
-def _images(folder: Path, *, is_deep: bool) -> list[tuple[str, int]]:
-    """Paths and sizes of the image files, sorted by path."""
+def _images(folder: Path, *, is_deep: bool, above: tuple[str, ...] = ()) -> list[tuple[str, int]]:
+    """Paths and sizes of the image files, sorted by path; ``above`` are the folders around it."""
     found: list[tuple[str, int]] = []
+    real = os.path.realpath(folder)
+    if real in above:
+        raise ConfigurationError(f"{folder} is a link to a folder around it: remove the link")
     with os.scandir(folder) as entries:
         for entry in entries:
             if entry.name.startswith("."):
                 continue
-            if entry.is_dir():
+            if os.path.isdir(entry.path):  # which answers for a link to itself, too
                 if is_deep:
-                    found += _images(Path(entry.path), is_deep=True)
+                    found += _images(Path(entry.path), is_deep=True, above=(*above, real))
             elif entry.name.lower().endswith(SUFFIXES):
+                if not os.path.isfile(entry.path):
+                    raise ConfigurationError(f"{entry.path} is no file, or a link to none")
                 found.append((entry.path, entry.stat().st_size))
     return sorted(found)

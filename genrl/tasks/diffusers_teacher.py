@@ -39,6 +39,8 @@ SCHEDULERS = (
     "UniPCMultistepScheduler",
 )
 """Schedulers whose model was trained on a table of β, whatever they do in sampling."""
+_MOST_STEPS = 100_000
+_MOST_LAYERS = 100
 
 
 @dataclass(frozen=True)
@@ -132,15 +134,15 @@ def load_diffusers_teacher(path: Path) -> DiffusersTeacher:
         ) from error
     require_own_files(path)
     index = _json(path / "model_index.json")
-    parts = {key: value for key, value in index.items() if isinstance(value, list) and value[0]}
-    if set(parts) - {"unet", "scheduler"} or "unet" not in parts or "scheduler" not in parts:
+    parts = {key for key, value in index.items() if isinstance(value, list) and any(value[:1])}
+    if parts - {"unet", "scheduler"} or "unet" not in parts or "scheduler" not in parts:
         raise ConfigurationError(
             f"{path} holds {', '.join(sorted(parts)) or 'nothing'}; a teacher needs unet and "
             "scheduler alone: no latent space and no text"
         )
     scheduler = _scheduler(diffusers, path / "scheduler")
     prediction = scheduler.config.get("prediction_type", "epsilon")
-    if prediction not in PARAMETERIZATIONS:
+    if str(prediction) not in PARAMETERIZATIONS:
         raise ConfigurationError(
             f"{path}: prediction_type '{prediction}' has no counterpart; "
             f"supported: {', '.join(PARAMETERIZATIONS)}"
@@ -160,10 +162,11 @@ def _scheduler(diffusers: Any, folder: Path) -> Any:
             f"{folder}: models of {name} are not supported, only those trained on a table of β: "
             f"{', '.join(SCHEDULERS)}"
         )
+    _require_count(folder, config, "num_train_timesteps", _MOST_STEPS)
     try:
         return getattr(diffusers, name).from_config(config)
-    except (NotImplementedError, ValueError, TypeError) as error:
-        raise ConfigurationError(f"{folder}: {error}") from error
+    except Exception as error:  # a wrong value is answered with a dozen types
+        raise _unreadable(folder, error) from error
 
 
 def _unet(diffusers: Any, folder: Path) -> Any:
@@ -178,7 +181,8 @@ def _unet(diffusers: Any, folder: Path) -> Any:
     ):
         if config.get(key) not in wanted:
             raise ConfigurationError(f"{folder}: {key}={config[key]} ({meaning}) is not supported")
-    if not any(folder.glob("*.safetensors")):
+    weights = list(folder.glob("*.safetensors"))
+    if not weights:
         pickles = sorted(file.name for file in folder.glob("*.bin"))
         raise ConfigurationError(
             f"{folder} is refused: {pickles[0]} is a pickle, and opening it could run code; "
@@ -186,13 +190,30 @@ def _unet(diffusers: Any, folder: Path) -> Any:
             if pickles
             else f"{folder} holds no weights: diffusion_pytorch_model.safetensors is missing"
         )
+    _require_count(folder, config, "layers_per_block", _MOST_LAYERS)
     try:
+        with torch.device("meta"):
+            planned = diffusers.UNet2DModel.from_config(config)
+        numbers = sum(parameter.numel() for parameter in planned.parameters())
+        if numbers > sum(file.stat().st_size for file in weights):
+            raise ValueError(f"its weights are too few for the {numbers:,} of its config.json")
         return diffusers.UNet2DModel.from_pretrained(
             folder, use_safetensors=True, local_files_only=True, low_cpu_mem_usage=False
         )
     except Exception as error:  # an altered byte shows in a dozen types
-        reason = " ".join(str(error).split())[:300]
-        raise ConfigurationError(f"{folder} cannot be read: {reason}") from error
+        raise _unreadable(folder, error) from error
+
+
+def _require_count(folder: Path, config: dict[str, Any], key: str, most: int) -> None:
+    """What is built of a number is built before diffusers looks at it."""
+    count = config.get(key, 1)
+    if not isinstance(count, int) or not 1 <= count <= most:
+        raise ConfigurationError(f"{folder}: {key} must be in 1 to {most}, not {str(count)[:99]}")
+
+
+def _unreadable(folder: Path, error: Exception) -> ConfigurationError:
+    reason = " ".join(str(error).split())[:300] or type(error).__name__
+    return ConfigurationError(f"{folder} cannot be read: {reason}")
 
 
 def _json(path: Path) -> dict[str, Any]:
@@ -202,7 +223,7 @@ def _json(path: Path) -> dict[str, Any]:
         raise ConfigurationError(
             f"{path} is missing: teacher= takes the whole folder of a pipeline of diffusers"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError, OSError) as error:
         raise ConfigurationError(f"{path} is not readable JSON: {error}") from error
     if not isinstance(content, dict):
         raise ConfigurationError(f"{path} does not hold a mapping")

@@ -1,5 +1,6 @@
 """A listing finds the images and classes of a folder, or says what is wrong with it."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -135,3 +136,22 @@ def test_an_unknown_class_names_the_nearest(tmp_path: Path, write_images: WriteI
         f"{tmp_path / 'cats'} is not a class of the training images. Did you mean 'cat'? "
         "Classes: cat, dog"
     )
+
+
+def test_links_that_lead_nowhere_or_around(tmp_path: Path, write_images: WriteImages) -> None:
+    write_images("cat/deep/a.png")
+    (tmp_path / "cat" / "deep" / "again").symlink_to(tmp_path / "cat")
+    assert "deep/again is a link to a folder around it" in failure(tmp_path)
+    (tmp_path / "cat" / "deep" / "again").unlink()
+    for target in ("nothing.png", "b.png"):
+        (tmp_path / "cat" / "b.png").symlink_to(target)
+        assert failure(tmp_path) == f"{tmp_path / 'cat' / 'b.png'} is no file, or a link to none"
+        (tmp_path / "cat" / "b.png").unlink()
+    (tmp_path / "cat" / "itself").symlink_to("itself")
+    (tmp_path / "dog").symlink_to("cat")
+    assert len(list_images(tmp_path)) == 2
+
+
+def test_a_name_that_is_no_text(tmp_path: Path) -> None:
+    Path(os.fsdecode(bytes(tmp_path) + b"/\xff.png")).touch()
+    assert len(list_images(tmp_path).fingerprint()) == 16

@@ -214,6 +214,12 @@ def _good(tmp_path: Path) -> Path:
         ("unet/config.json", {"time_embedding_type": "fourier"}, "time_embedding_type=fourier"),
         ("unet/config.json", {"out_channels": 2}, r"out_channels=2 \(learned variances\)"),
         ("unet/config.json", {"block_out_channels": [16, 16]}, "unet cannot be read"),
+        ("unet/config.json", {"block_out_channels": [2**16, 2**16]}, "its weights are too few for"),
+        ("unet/config.json", {"layers_per_block": 2**31}, "layers_per_block must be in 1 to 100"),
+        ("scheduler/scheduler_config.json", {"num_train_timesteps": 2**63}, "must be in 1 to 100"),
+        ("scheduler/scheduler_config.json", {"beta_start": "a"}, "scheduler cannot be read"),
+        ("scheduler/scheduler_config.json", {"prediction_type": ["v"]}, "has no counterpart"),
+        ("model_index.json", {"unet": []}, "holds scheduler; a teacher needs"),
     ],
 )
 def test_what_has_no_exact_meaning_is_refused(
