@@ -1,19 +1,17 @@
 """Maps conf/ into the package as genrl.conf; everything else is in pyproject.toml."""
 
-from setuptools import find_packages, setup
+from setuptools import find_namespace_packages, setup
+
+# Folders of data are packages without code: setuptools warns of any that is not named.
+CODE = find_namespace_packages(include=["genrl", "genrl.*"], exclude=["*__pycache__*"])
+CONF = find_namespace_packages("conf", exclude=["*__pycache__*"])
 
 setup(
-    packages=[*find_packages(include=["genrl", "genrl.*"]), "genrl.conf"],
+    packages=[*CODE, "genrl.conf", *(f"genrl.conf.{name}" for name in CONF)],
     package_dir={"genrl.conf": "conf"},
     package_data={
-        "genrl": [
-            "py.typed",
-            "report/*.css",
-            "report/*.js",
-            "templates/*/*.tmpl",
-            "imitation/demonstrations/experts/*.md",
-            "imitation/demonstrations/experts/*/data/*",
-        ],
-        "genrl.conf": ["**/*.yaml", "*.yaml"],
+        "": ["*.css", "*.js", "*.md", "*.tmpl", "*.yaml"],
+        "genrl": ["py.typed"],
+        "genrl.imitation.demonstrations.experts": ["*/data/*"],
     },
 )

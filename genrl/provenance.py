@@ -1,8 +1,8 @@
 """Which distributions a run is made of: noted where it begins, asked for where it is opened.
 
 ``versions.yaml`` holds the versions of the packages that can change a result and of the plugins
-whose components the run uses. Runs of older versions of genrl list every plugin that was installed,
-so that a plugin counts as missing only where a component is.
+whose components or environment the run uses. Runs of older versions of genrl list every plugin that
+was installed, so that a plugin counts as missing only where a component is.
 """
 
 import re
@@ -34,7 +34,31 @@ def versions(config: Mapping[str, Any]) -> dict[str, str]:
             distribution, version = origin(registries()[kind].get(name))
             if distribution in ours:
                 found[distribution] = version
+    _, module = _environment(config)
+    for plugin in load_components():
+        if plugin.module.partition(".")[0] == module:
+            found[plugin.distribution] = plugin.version
     return found
+
+
+def _environment(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Id of gymnasium's environment that a run is in, and the package that has its code.
+
+    A plugin may do no more than tell gymnasium of environments.
+    """
+    load_components()  # which tell it
+    import gymnasium
+
+    env = config.get("env")
+    name = env.get("id") if isinstance(env, Mapping) else None
+    if not isinstance(name, str):
+        return None, None
+    spec = gymnasium.registry.get(name.rpartition(":")[2])
+    if spec is None:
+        return name, None
+    code = spec.entry_point
+    module = code if isinstance(code, str) else getattr(code, "__module__", None)
+    return name, None if module is None else module.partition(":")[0].partition(".")[0]
 
 
 def chosen(config: Mapping[str, Any], kind: str | None = None) -> Iterator[tuple[str, str]]:
@@ -70,7 +94,7 @@ def recorded_plugins(recorded: Mapping[str, Any]) -> dict[str, str]:
 
 
 def require_plugins(path: Path, config: Mapping[str, Any], plugins: Mapping[str, str]) -> None:
-    """Refuse a run whose components are not there because their plugin is not.
+    """Refuse a run whose components or environment are not there because their plugin is not.
 
     Args:
         path: of the run's folder.
@@ -87,6 +111,9 @@ def require_plugins(path: Path, config: Mapping[str, Any], plugins: Mapping[str,
         for kind, name in chosen(config)
         if name not in registries()[kind].names()
     )
+    env, module = _environment(config)
+    if env is not None and module is None and ":" not in env:  # it names another module
+        absent[f"env '{env}'"] = None
     if missing and absent:
         listed = ", ".join(f"{name} {version}" for name, version in missing.items())
         command = " ".join(f"{name}=={version}" for name, version in missing.items())

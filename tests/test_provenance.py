@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import pytest
 import yaml
 
+from genrl import provenance
 from genrl.config import compose
+from genrl.plugins import Plugin, load_components
 from genrl.provenance import PACKAGES, chosen, recorded_plugins, require_plugins, versions
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
@@ -64,3 +67,25 @@ def test_two_plugins_are_missing() -> None:
 def test_no_command_is_made_of_what_is_no_distribution(name: str, version: str) -> None:
     """A run may come from somebody else."""
     assert recorded_plugins({"genrl": "0.1.0", name: version, "demo": "0.1.0"}) == {"demo": "0.1.0"}
+
+
+@pytest.mark.parametrize("entry_point", ["their_envs.walk:Walk", gymnasium.Env])
+def test_a_plugin_that_has_only_an_environment(
+    entry_point: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its module tells gymnasium of it, by the place of its class or by the class itself."""
+    config = {"env": {"name": "gymnasium", "id": "Walk-v0"}}
+    plugins = {"their-envs": "1.2"}
+    with pytest.raises(ConfigurationError, match=r"uses env 'Walk-v0' of the plugin their-envs"):
+        require_plugins(Path("run"), config, plugins)
+    assert "their-envs" not in versions(config)
+
+    module = "their_envs" if isinstance(entry_point, str) else "gymnasium"
+    plugin = Plugin("their_envs", f"{module}.more", "their-envs", "1.2")
+    monkeypatch.setattr(provenance, "load_components", lambda: (*load_components(), plugin))
+    gymnasium.register("Walk-v0", entry_point)
+    try:
+        assert versions(config)["their-envs"] == "1.2"
+        require_plugins(Path("run"), config, plugins)
+    finally:
+        del gymnasium.registry["Walk-v0"]

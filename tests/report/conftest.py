@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -150,7 +151,7 @@ def make_run(tmp_path: Path, pictures: Path) -> MakeRun:
         (path / "versions.yaml").write_text(yaml.safe_dump(versions, sort_keys=False))
         (path / "summary.json").write_text(json.dumps(summary))
         write_metrics(path / "metrics.csv", updates, seed)
-        (path / "samples").symlink_to(pictures)
+        shutil.copytree(pictures, path / "samples")
         return path
 
     return make
