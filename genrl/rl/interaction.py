@@ -111,7 +111,9 @@ class Interaction:
         metrics = self.reward.update(fresh.flat(), self.generator)
         reward = self.reward.reward(fresh.steps)
         self._paid = fresh.steps, reward
-        self.scaler.update(reward, fresh.steps.done, fresh.valid)
+        # Returns with what an absorbing state is worth, or values would be far from 1.
+        whole = self.reward.settle(replace(fresh.steps, reward=reward))
+        self.scaler.update(whole.reward, whole.done, fresh.valid)
         return {**metrics, **self.reward.diagnose(fresh, reward)}
 
     def finish(self) -> Metrics:

@@ -1,5 +1,6 @@
 """The order of things within an iteration, and the random numbers of each."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -133,6 +134,30 @@ def test_the_reward_learns_once_from_valid_steps_before_it_pays(scale: bool) -> 
                     running = 0.0
         expected = (expected / np.std(returns)).float().clamp(-10, 10)
     torch.testing.assert_close(relabelled.reward, expected)
+
+
+class SelfLoops(Source):
+    """An end is worth a hundred steps, as an absorbing state is at γ = 0.99."""
+
+    def settle(self, steps: Transitions) -> Transitions:
+        return replace(steps, reward=torch.where(steps.done, 100 * steps.reward, steps.reward))
+
+
+def test_rewards_are_scaled_by_returns_with_what_an_absorbing_state_is_worth() -> None:
+    it = interaction(reward=SelfLoops(), mode=AutoresetMode.SAME_STEP, scale=True)
+    it.begin()
+    steps = it.collect(policy(), 60).steps
+    it.learn_reward()
+    returns = []
+    for env in range(2):
+        running = 0.0
+        for ended in steps.done[:, env].tolist():
+            running = 0.9 * running + (1200.0 if ended else 12.0)
+            returns.append(running)
+            running = 0.0 if ended else running
+    assert float(it.scaler.moments.std) == pytest.approx(np.std(returns))
+    # What a value function has to learn is of order 1, whatever ends are worth.
+    assert 1 < float(it.relabel(steps).reward.max()) < 5
 
 
 def test_nothing_is_learned_from_nothing() -> None:
