@@ -133,10 +133,10 @@ def _wrong_value(key: str, cause: BaseException) -> str:
     parent, _, name = key.rpartition(".")
     schema = re.search(r"object_type=(\w+)", str(cause))
     component, _ = _owner(schema[1] if schema else "")
-    if match := re.search(r"In '(tuning/\w+)': \w*KeyError", str(cause)):
+    if match := re.search(r"In '((\w*tuning)/\w+)': \w*KeyError", str(cause)):
         return (
             f"{match[1]} sets '{key}', which {parent} '{component}' does not have: leave these "
-            "numbers out with ~tuning"
+            f"numbers out with ~{match[2]}"
         )
     if component is None:
         return f"{plain_reason(cause)} (parameter '{key}')"

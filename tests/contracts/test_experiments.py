@@ -50,7 +50,7 @@ VARIANTS = [
     (group, name)
     for group in GROUPS
     for name in chosen(group)
-    if group not in ("experiment", "tuning")
+    if group not in ("experiment", "tuning", "imitation_tuning")
 ]
 
 
@@ -110,6 +110,21 @@ def test_numbers_for_an_environment_are_taken_with_it(tuning: str) -> None:
     built = build_agent({**config, "env": {**config["env"], "num_envs": 2}}, lambda _: an_expert())
     assert built.num_iterations > 1
     built.agent.envs.close()
+
+
+@pytest.mark.parametrize("tuning", chosen("imitation_tuning"))
+def test_numbers_for_an_imitation_loss_are_taken_under_their_algorithm_only(tuning: str) -> None:
+    """``conf/imitation_tuning/gail_sac.yaml`` is for imitation_loss=gail under algorithm=sac."""
+    loss, _, algorithm = tuning.rpartition("_")
+    words = ["+experiment=imitate", f"imitation_loss={loss}"]
+    under, other = (compose([*words, f"algorithm={name}"]) for name in (algorithm, "ppo"))
+    numbers = list(leaves(read(CONF / "imitation_tuning" / f"{tuning}.yaml")))
+    assert numbers
+    for path, value in numbers:
+        assert at(under, path) == value
+        assert at(other, path) != value
+    with agent(*words, f"algorithm={algorithm}") as (_, built):
+        assert built.num_iterations > 1
 
 
 @pytest.mark.parametrize(("group", "name"), VARIANTS)

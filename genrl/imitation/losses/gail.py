@@ -25,8 +25,8 @@ from genrl.rl.transitions import Transitions
 class GAIL(AdversarialReward):
     """Reward of being taken for the expert by a discriminator.
 
-    The defaults serve on-policy algorithms. Off-policy ones want a smoother discriminator of all
-    that was done: activation relu, learning_rate 1e-3, gradient_penalty 10, history 200000.
+    The defaults serve on-policy algorithms. Off-policy ones want a quicker and smoother
+    discriminator: ``conf/imitation_tuning`` has its numbers.
 
     Args:
         parts: needs demonstrations.
