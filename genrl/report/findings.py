@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from genrl.report.reading import Row, Run, as_number
+from genrl.report.reading import Row, Run, as_number, is_without_evaluation
 from genrl.report.words import number, steps, weight
 
 _AS_GOOD = 1.1  # a Fréchet distance larger by a tenth counts as good in the headline
@@ -106,6 +106,11 @@ def headline(run: Run) -> str:
             return "Nothing has been trained or evaluated yet."
         stage, numbers = run.metrics[-1]
         done = f"{number(numbers['update'], 'count')} updates so far"
+        if is_without_evaluation(run.config):
+            return (
+                f"Trained without evaluation (callback@evaluation=none): {done}, in stage "
+                f"“{stage}”. To measure it: genrl evaluate {run.path}"
+            )
         return f"Not evaluated yet: {done}, in stage “{stage}”."
     w = main_weight(run)
     base, student = reference(run, w), best_student(run, w)

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -131,13 +131,15 @@ class Files:
             )
         self.path, self.known = path, known
         self.problems: list[str] = []
+        self.unwanted: Sequence[str] = ()  # files that nobody misses
 
     def read(self, name: str, parse: Callable[[str], Any], empty: Any) -> Any:
         """The parsed content, or ``empty`` where it is missing, damaged or of another type."""
         try:
             content = parse((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
-            self.problems.append(f"{name} is missing ({self.known[name]}).")
+            if name not in self.unwanted:
+                self.problems.append(f"{name} is missing ({self.known[name]}).")
         except (ValueError, OSError, RecursionError, yaml.YAMLError, csv.Error) as error:
             self.problems.append(f"{name} cannot be read ({type(error).__name__}).")
         else:
@@ -157,6 +159,8 @@ def read_run(path: Path) -> Run:
     files = Files(path, _FILES)
     problems, read = files.problems, files.read
     config = read("config.yaml", parse_yaml, {})
+    if is_without_evaluation(config):
+        files.unwanted = ("samples/index.json", "summary.json")
     versions = read("versions.yaml", parse_yaml, {})
     metrics = read("metrics.csv", parse_metrics, [])
     entries = read("samples/index.json", json.loads, [])
@@ -174,6 +178,12 @@ def read_run(path: Path) -> Run:
         if rows and stage not in evaluated:
             problems.append(f"Stage {stage} has begun and has not been evaluated.")
     return Run(path, config, versions, metrics, pictures, summary, rows, problems)
+
+
+def is_without_evaluation(config: Mapping[str, Any]) -> bool:
+    """Whether a run was told to measure nothing."""
+    choice = config.get("evaluation")
+    return isinstance(choice, dict) and choice.get("name") == "none"
 
 
 def task(path: Path) -> str:

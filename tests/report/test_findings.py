@@ -79,3 +79,13 @@ def test_students_make_one_curve_and_samplers_one_each() -> None:
 )
 def test_headline(rows: tuple[Any, ...], text: str) -> None:
     assert text in headline(run(*rows))
+
+
+def test_headline_of_what_is_not_measured_by_choice_and_not_yet() -> None:
+    metrics = [("teacher", {"update": 400.0})]
+    for name, text in (
+        ("none", "Trained without evaluation (callback@evaluation=none): 400 updates so far"),
+        ("image_evaluation", "Not evaluated yet: 400 updates so far, in stage “teacher”."),
+    ):
+        config = {"evaluation": {"name": name}}
+        assert text in headline(Run(Path("run"), config, {}, metrics, [], {}, []))

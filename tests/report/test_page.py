@@ -184,7 +184,7 @@ def test_pictures_of_single_weights_are_grouped(make_run: MakeRun, tmp_path: Pat
     samples = run / "samples"
     copied = tmp_path / "copy"
     shutil.copytree(samples, copied)
-    samples.unlink()
+    shutil.rmtree(samples)
     copied.rename(samples)
 
     def by_weight(index: list[dict[str, Any]]) -> None:
@@ -283,7 +283,7 @@ def test_runs_of_a_sweep_are_told_apart_by_what_was_swept(
 def test_unfinished_run(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
     (run / "summary.json").unlink()
-    (run / "samples").unlink()
+    shutil.rmtree(run / "samples")
     page = parsed([run], tmp_path / "report.html")
     top = page.sections["top"]
     assert "summary.json is missing" in top
@@ -292,6 +292,15 @@ def test_unfinished_run(make_run: MakeRun, tmp_path: Path) -> None:
     assert "Not there yet" in page.sections["The ladder"]
     assert "Not there yet" in page.sections["All stages"]
     assert "Loss" in page.sections["Training"]
+
+
+def test_a_run_that_is_not_measured_by_choice(make_run: MakeRun, tmp_path: Path) -> None:
+    run = make_run(evaluation={"name": "none"})
+    (run / "summary.json").unlink()
+    shutil.rmtree(run / "samples")
+    top = parsed([run], tmp_path / "report.html").sections["top"]
+    assert "Trained without evaluation (callback@evaluation=none)" in top
+    assert "is missing" not in top
 
 
 def test_run_between_two_stages(make_run: MakeRun, tmp_path: Path) -> None:
@@ -358,7 +367,7 @@ def test_pictures_outside_of_the_run_are_not_read(make_run: MakeRun, tmp_path: P
     run = make_run()
     secret = tmp_path / "secret.png"
     secret.write_bytes(next((run / "samples").glob("*.png")).read_bytes())
-    (run / "samples").unlink()
+    shutil.rmtree(run / "samples")
     (run / "samples").mkdir()
     (run / "samples" / "no.png").write_text("not a picture")
     entry = {"stage": "4", "num_steps": 4, "w": None, "caption": "c", "kind": "grid"}

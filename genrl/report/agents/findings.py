@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from genrl.report.agents.groups import Group, by_env, expert_return
 from genrl.report.agents.words import counted, interval, score
+from genrl.report.reading import is_without_evaluation
 
 
 def headlines(groups: Sequence[Group]) -> list[str]:
@@ -20,6 +21,8 @@ def best_first(groups: Sequence[Group]) -> list[Group]:
 def _of(env: str, groups: Sequence[Group]) -> str:
     ranked = best_first(groups)
     if not ranked:
+        if all(is_without_evaluation(run.config) for group in groups for run in group.runs):
+            return f"{env}: trained without evaluation (callback@evaluation=none)."
         return f"{env}: nothing has been evaluated yet."
     first, *others = ranked
     expert = expert_return(groups)

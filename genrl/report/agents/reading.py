@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from genrl.report.reading import Files, as_number, parse_metrics, parse_yaml
+from genrl.report.reading import Files, as_number, is_without_evaluation, parse_metrics, parse_yaml
 
 _FILES = {
     "config.yaml": "written when a run starts",
@@ -131,6 +131,8 @@ def read_agent_run(path: Path) -> AgentRun:
     """
     files = Files(path, _FILES)
     config = files.read("config.yaml", parse_yaml, {})
+    if is_without_evaluation(config):
+        files.unwanted = ("evaluations.jsonl",)
     versions = files.read("versions.yaml", parse_yaml, {})
     metrics = files.read("metrics.csv", parse_metrics, [])
     lines = files.read("evaluations.jsonl", _lines, [])

@@ -323,6 +323,10 @@ def test_only_a_config(tmp_path: Path) -> None:
     assert "nothing has been evaluated yet" in page.sections["top"]
     assert "Nothing has been evaluated yet" in page.sections["Results"]
     assert "evaluations.jsonl is written during training" in page.sections["Learning curves"]
+    (run / "config.yaml").write_text("task: agent\nevaluation: {name: none}\n")
+    top = parsed([run], tmp_path / "report.html").sections["top"]
+    assert top.count("is missing") == 3
+    assert "trained without evaluation (callback@evaluation=none)" in top
     assert "metrics.csv is written during training" in page.sections["Training"]
 
 
