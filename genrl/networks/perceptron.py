@@ -77,6 +77,10 @@ def perceptron(
         if init == "orthogonal":
             nn.init.orthogonal_(linear.weight, output_gain if number == last else math.sqrt(2))
             nn.init.zeros_(linear.bias)
+        if number == 0:
+            # Stored by columns: few inputs' weights then get their gradient as xᵀg, not as gᵀx,
+            # which takes four times as long.
+            linear.weight.data = linear.weight.data.T.contiguous().T
         layers.append(linear)
         if number != last:
             layers.append(activation_layer(activation))
@@ -145,6 +149,14 @@ class EnsemblePerceptron(nn.Module):
                 value = self.activation.forward(value)
             found.append(value)
         return found
+
+    def member(self, number: int, x: Tensor) -> Tensor:
+        """One of them alone, (batch, inputs) to (batch, outputs)."""
+        for position, layer in enumerate(self.layers, 1):
+            x = torch.addmm(layer.bias[number], x, layer.weight[number])
+            if position < len(self.layers):
+                x = self.activation.forward(x)
+        return x
 
     def forward(self, x: Tensor) -> Tensor:
         """The same (batch, inputs) for all members, or (members, batch, inputs), to outputs."""

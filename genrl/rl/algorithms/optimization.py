@@ -64,7 +64,8 @@ class Adam:
     def step(self) -> Tensor | None:
         """Clip and step with the gradients that are there; parameters without one stay.
 
-        Several processes take the mean of their gradients.
+        A gradient lies in memory as its parameter does, as autograd makes it. Several processes
+        take the mean of their gradients.
         """
         chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         gradients = [g for p in self.parameters if (g := p.grad) is not None]

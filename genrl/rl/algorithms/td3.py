@@ -152,7 +152,7 @@ class TD3(OffPolicyAlgorithm):
         if int(self.count) % self.policy_delay == 0:
             with frozen(self.critic):
                 action = self.policy(batch.features).mode
-                policy_loss = -self.critic(batch.features.detach(), action)[0].mean()
+                policy_loss = -self.critic.first(batch.features.detach(), action).mean()
                 self.policy_optimizer.descend(policy_loss)
             follow(self.target_critic, self.critic, self.target_rate)
             follow(self.target_policy, self.policy, self.target_rate)

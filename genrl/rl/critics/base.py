@@ -43,6 +43,11 @@ class QCritic(Critic):
             action: (batch, action_size); one-hot where actions are discrete.
         """
 
+    def first(self, features: Tensor, action: Tensor) -> Tensor:
+        """The estimate of the first member, (batch,), where the others' are not needed."""
+        value: Tensor = self(features, action)[0]
+        return value
+
     def lower(self, features: Tensor, action: Tensor) -> Tensor:
         """The pessimistic estimate that policies are improved by: the least member, (batch,)."""
         values: Tensor = self(features, action)

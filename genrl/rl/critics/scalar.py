@@ -74,6 +74,9 @@ class ScalarQCritic(QCritic):
         values: Tensor = self.network(torch.cat([features, action], -1))
         return values.squeeze(-1)
 
+    def first(self, features: Tensor, action: Tensor) -> Tensor:
+        return self.network.member(0, torch.cat([features, action], -1)).squeeze(-1)
+
     def lower(self, features: Tensor, action: Tensor) -> Tensor:
         network = self.network
         if self.subset == network.members and network.is_relu and network.is_frozen:

@@ -6,13 +6,14 @@ import pytest
 import torch
 from torch import nn
 
+from genrl.networks.perceptron import perceptron
 from genrl.rl.algorithms.optimization import Adam
 
 
 @pytest.mark.parametrize("clip", [0.0, 0.01, 0.5, float("inf")])
 def test_the_numbers_are_those_of_torch(clip: float) -> None:
     torch.manual_seed(0)
-    ours = nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 2)).double()
+    ours = perceptron((5, 7, 2)).double()
     theirs = copy.deepcopy(ours)
     mine = Adam(ours.parameters(), 3e-3, eps=1e-5, clip=clip)
     peer = torch.optim.Adam(theirs.parameters(), lr=3e-3, eps=1e-5)

@@ -93,6 +93,20 @@ def test_a_frozen_critic_has_the_same_gradient_with_respect_to_actions(
     torch.testing.assert_close(frozen, learning, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+@pytest.mark.parametrize("name", NAMES)
+def test_the_first_member_alone_is_the_first_of_all(name: str, activation: str) -> None:
+    critic = build(name, activation=activation)
+    features, action = inputs()
+    action.requires_grad_()
+    first, all_values = critic.first(features, action), critic(features, action)
+    torch.testing.assert_close(first, all_values[0], rtol=0, atol=1e-13)
+    of_first, of_all = (
+        torch.autograd.grad(value.square().sum(), action)[0] for value in (first, all_values[0])
+    )
+    torch.testing.assert_close(of_first, of_all, rtol=0, atol=1e-13)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_learning_critic_gets_a_gradient_from_its_lower_value(name: str) -> None:
     critic = build(name)
