@@ -153,6 +153,7 @@ class EnsemblePerceptron(nn.Module):
     def member(self, number: int, x: Tensor) -> Tensor:
         """One of them alone, (batch, inputs) to (batch, outputs)."""
         for position, layer in enumerate(self.layers, 1):
+            assert isinstance(layer, EnsembleLinear)
             x = torch.addmm(layer.bias[number], x, layer.weight[number])
             if position < len(self.layers):
                 x = self.activation.forward(x)
