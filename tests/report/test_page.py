@@ -181,11 +181,6 @@ def test_every_stage_has_its_picture_and_none_is_lost(make_run: MakeRun, tmp_pat
 
 def test_pictures_of_single_weights_are_grouped(make_run: MakeRun, tmp_path: Path) -> None:
     run = make_run()
-    samples = run / "samples"
-    copied = tmp_path / "copy"
-    shutil.copytree(samples, copied)
-    shutil.rmtree(samples)
-    copied.rename(samples)
 
     def by_weight(index: list[dict[str, Any]]) -> None:
         grids = [entry for entry in index if entry["kind"] == "grid"]

@@ -21,6 +21,7 @@ from genrl.rl.policies import policies
 from genrl.rl.rewards import RewardSource
 from genrl.rl.spec import EnvSpec
 
+Vector = Callable[..., tuple[SyncVectorEnv, EnvSpec]]
 LENGTH = 10
 
 
@@ -50,14 +51,29 @@ class Identity(gymnasium.Env[NDArray[np.float32], Any]):
 
 
 @pytest.fixture
-def identity_envs() -> Callable[..., tuple[VectorEnv, EnvSpec]]:
+def identity_envs(vector: Vector) -> Callable[..., tuple[VectorEnv, EnvSpec]]:
     """A function of the kind of actions and the number of environments."""
 
     def make(is_discrete: bool, num_envs: int = 8) -> tuple[VectorEnv, EnvSpec]:
-        makers = [lambda: TimeLimit(Identity(is_discrete), LENGTH)] * num_envs
-        envs = SyncVectorEnv(makers, autoreset_mode=AutoresetMode.SAME_STEP)
+        return vector(lambda: Identity(is_discrete), num_envs, length=LENGTH)
+
+    return make
+
+
+@pytest.fixture
+def vector() -> Vector:
+    """A function of a constructor, how many, the mode of resets and the time limit."""
+
+    def make(
+        make_one: Callable[[], gymnasium.Env[Any, Any]],
+        num_envs: int = 1,
+        mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        length: int | None = None,
+    ) -> tuple[SyncVectorEnv, EnvSpec]:
+        makers = [(lambda: TimeLimit(make_one(), length)) if length else make_one] * num_envs
+        envs = SyncVectorEnv(makers, autoreset_mode=mode)
         space = envs.single_observation_space
-        return envs, EnvSpec.of("identity", space, envs.single_action_space, LENGTH)
+        return envs, EnvSpec.of("small", space, envs.single_action_space, length)
 
     return make
 
