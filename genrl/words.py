@@ -54,7 +54,11 @@ def split(
             raise ConfigurationError(f"{plain_reason(error)} (option '{key}')") from error
     if kinds:
         options.components = components
-    return paths, OmegaConf.to_object(options)
+    try:
+        return paths, OmegaConf.to_object(options)
+    except OmegaConfBaseException as error:  # a value that refers to what is not there
+        key = str(error.full_key).partition("[")[0].removeprefix("components.")
+        raise ConfigurationError(f"{plain_reason(error)} (option '{key}')") from error
 
 
 def _value(text: str) -> Any:

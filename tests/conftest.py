@@ -3,13 +3,18 @@
 import logging
 import os
 import subprocess
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
 import pytest
 import torch
+
+from genrl import registry as registry_module
+from genrl.registry import Registry
 
 collect_ignore = ["plugin_example"]  # it runs where it is installed: test_plugin_example.py
 
@@ -24,6 +29,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "gpu" in item.keywords:
             item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture
+def new_registry() -> Iterator[Registry[Any]]:
+    """A registry that exists during a test only."""
+    registry: Registry[Any] = Registry(f"thing_{uuid.uuid4().hex}")
+    yield registry
+    del registry_module._REGISTRIES[registry.kind]
 
 
 @pytest.fixture

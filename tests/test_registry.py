@@ -1,14 +1,11 @@
 """The registry: schemas from constructors, and messages that say how to mend a mistake."""
 
 import re
-import uuid
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
 from omegaconf import OmegaConf
 
-from genrl import registry as registry_module
 from genrl.diffusion.samplers import samplers
 from genrl.diffusion.schedules import CosineSchedule
 from genrl.diffusion.time_grids import UniformTimeGrid
@@ -16,11 +13,10 @@ from genrl.registry import ConfigurationError, Registry, registries, suggest
 
 
 @pytest.fixture
-def things() -> Iterator[Registry[Any]]:
-    """A registry that exists during a test only, with a component of every supported type."""
-    registry: Registry[Any] = Registry(f"thing_{uuid.uuid4().hex}")
+def things(new_registry: Registry[Any]) -> Registry[Any]:
+    """A component of every supported type."""
 
-    @registry.register("full")
+    @new_registry.register("full")
     class Full:
         def __init__(
             self,
@@ -50,15 +46,14 @@ def things() -> Iterator[Registry[Any]]:
                 "maybe": maybe,
             }
 
-    @registry.register("demanding")
+    @new_registry.register("demanding")
     class Demanding:
         def __init__(self, *, root: str, depth: int = 1) -> None:
             if depth < 0:
                 raise ValueError(f"depth must not be negative, but is {depth}")
             self.root = root
 
-    yield registry
-    del registry_module._REGISTRIES[registry.kind]
+    return new_registry
 
 
 def message(things: Registry[Any], config: Any) -> str:

@@ -37,7 +37,7 @@ def test_a_list_is_written_with_commas(word: str, w: Any) -> None:
     assert options.w == w
 
 
-@pytest.mark.parametrize("value", ["&a [*a]", "2024-13-45", "[" * 5000, "{"])
+@pytest.mark.parametrize("value", ["&a [*a]", "2024-13-45", "[" * 5000, "{", "${0}", "${nothing}"])
 def test_values_that_are_none(value: str) -> None:
     for option in ("w", "stage", "sampler.steps"):
         with pytest.raises(ConfigurationError, match="option"):

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from genrl.diffusion import Denoiser
 from genrl.diffusion.building import build_denoiser
-from genrl.imitation.demonstrations.base import Demonstration, Demonstrations
 from genrl.imitation.losses.base import ImitationLoss, ImitationParts, RewardModel, SupervisedLoss
 from genrl.rl.policies.gaussian import GaussianPolicy
 from genrl.rl.spec import EnvSpec
 from genrl.rl.transitions import Transitions, simple_transitions
+from genrl.testing.demonstrations import small_demonstrations
 from genrl.testing.diffusion.figures import Figures, require
 from genrl.typing import DataSpec
 
@@ -39,7 +39,7 @@ def check_imitation_loss(build: Callable[[ImitationParts], ImitationLoss]) -> Fi
 
     def make() -> ImitationLoss:
         torch.manual_seed(0)
-        return build(ImitationParts(SPEC, _demonstrations(), _denoiser, _expert))
+        return build(ImitationParts(SPEC, small_demonstrations(), _denoiser, _expert))
 
     with torch.random.fork_rng():
         built = make()
@@ -110,7 +110,7 @@ def _check_resume(
 
 def _check_supervised(built: SupervisedLoss) -> Figures:
     policy = GaussianPolicy(SPEC, features=(8,))
-    episode = _demonstrations().episodes[0]
+    episode = small_demonstrations().episodes[0]
     obs, action = episode.obs[:30].view(30, 1, -1), episode.action[:30].view(30, 1, -1)
     valid = torch.ones(30, 1, dtype=torch.bool)
     losses = [built.loss(policy, obs, action, valid, _generator(1)) for _ in range(2)]
@@ -132,22 +132,6 @@ def _require_numbers(metrics: Mapping[str, float]) -> None:
 
 def _generator(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
-
-
-def _demonstrations() -> Demonstrations:
-    """Two episodes of 40 steps; states around (2, -1, 0) of unequal scale."""
-    generator = _generator(7)
-    shift, scale = torch.tensor([2.0, -1.0, 0.0]), torch.tensor([0.5, 3.0, 1.0])
-    episodes = [
-        Demonstration(
-            shift + scale * torch.randn(41, 3, generator=generator),
-            torch.rand(40, 2, generator=generator) - 0.5,
-            torch.ones(40),
-            terminated=number == 0,
-        )
-        for number in range(2)
-    ]
-    return Demonstrations(episodes, "genrl.testing")
 
 
 def _learner(*shape: int, seed: int) -> Transitions:

@@ -1,15 +1,12 @@
 """Components from configs that hold anything."""
 
 import math
-import uuid
-from collections.abc import Iterator
 from typing import Any, Literal
 
 import pytest
 from fuzzing import CASES, JUNK, WORDS, explore, refused_or
 from hypothesis import strategies as st
 
-from genrl import registry as registry_module
 from genrl.diffusion.schedules import CosineSchedule
 from genrl.diffusion.schedules.base import schedules
 from genrl.diffusion.time_grids import UniformTimeGrid
@@ -22,11 +19,10 @@ PARAMETERS = (
 
 
 @pytest.fixture
-def things() -> Iterator[Registry[Any]]:
-    """A registry that exists during a test only, with a component of every supported type."""
-    registry: Registry[Any] = Registry(f"thing_{uuid.uuid4().hex}")
+def things(new_registry: Registry[Any]) -> Registry[Any]:
+    """A component of every supported type."""
 
-    @registry.register("full")
+    @new_registry.register("full")
     class Full:
         def __init__(
             self,
@@ -59,8 +55,7 @@ def things() -> Iterator[Registry[Any]]:
             if count < 0:
                 raise ValueError(f"count must be at least 0, not {count}")
 
-    yield registry
-    del registry_module._REGISTRIES[registry.kind]
+    return new_registry
 
 
 @CASES

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from genrl.imitation.demonstrations import Demonstration, Demonstrations
+from genrl.imitation.demonstrations import Demonstrations
 from genrl.imitation.losses import ImitationParts, RewardModel, imitation_losses
 from genrl.rl.spec import EnvSpec
 from genrl.rl.transitions import Transitions, simple_transitions
+from genrl.testing.demonstrations import small_demonstrations
 
 Build = Callable[..., RewardModel]
 Draw = Callable[..., Transitions]
@@ -22,19 +23,7 @@ def spec() -> EnvSpec:
 
 @pytest.fixture
 def demonstrations() -> Demonstrations:
-    """Two episodes of 40 steps, one terminated; states around (2, -1, 0) of unequal scale."""
-    generator = torch.Generator().manual_seed(7)
-    shift, scale = torch.tensor([2.0, -1.0, 0.0]), torch.tensor([0.5, 3.0, 1.0])
-    episodes = [
-        Demonstration(
-            shift + scale * torch.randn(41, 3, generator=generator),
-            torch.rand(40, 2, generator=generator) - 0.5,
-            torch.ones(40),
-            terminated=number == 0,
-        )
-        for number in range(2)
-    ]
-    return Demonstrations(episodes, "a test")
+    return small_demonstrations()
 
 
 @pytest.fixture
