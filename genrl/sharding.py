@@ -39,6 +39,8 @@ def divide(network: nn.Module, mesh: Any) -> None:
     """
     from torch.distributed.fsdp import fully_shard
 
+    for parameter in network.parameters():
+        parameter.data = parameter.data.contiguous()  # fully_shard takes no other layout
     scalars = {parameter for parameter in network.parameters() if parameter.ndim == 0}
     for part in [*(block for block in blocks(network) if block is not network), network]:
         # Always taken apart again: between forward passes, averages and checkpoints look at parts.

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear, silu
 
 from genrl.networks.precision import without_autocast
+from genrl.sharding import local
 from genrl.typing import Batch
 
 SILU_MAGNITUDE = 0.596  # √E silu(x)² of a normal x
@@ -89,6 +90,18 @@ class MPLayer(nn.Module):
         shape = (outputs, inputs, kernel, kernel) if kernel else (outputs, inputs)
         self.weight = nn.Parameter(torch.randn(shape))
 
+    @property
+    def _dims(self) -> tuple[int, ...]:
+        return tuple(range(1, self.weight.ndim))
+
+    @torch.no_grad()
+    def put_back(self) -> None:
+        """The stored weights at magnitude 1; of divided ones, this process' outputs."""
+        # A second call of the same update must not look like a change to autograd.
+        part = local(self.weight.data)
+        if part.numel():
+            part.copy_(normalize(part, self._dims))
+
     def forward(self, x: Tensor, gain: Tensor | float = 1.0) -> Tensor:
         """The layer's output times a gain.
 
@@ -96,13 +109,20 @@ class MPLayer(nn.Module):
             x: (batch, inputs) or (batch, inputs, height, width).
             gain: scalar.
         """
-        dims = tuple(range(1, self.weight.ndim))
         if self.training and self.weight.requires_grad and torch.is_grad_enabled():
-            with torch.no_grad():
-                # A second call of the same update must not look like a change to autograd.
-                self.weight.data.copy_(normalize(self.weight, dims))
-        weight = normalize(self.weight, dims)
+            self.put_back()
+        weight = normalize(self.weight, self._dims)
         weight = (weight * (gain / math.sqrt(weight[0].numel()))).to(x.dtype)
         if weight.ndim == 2:
             return linear(x, weight)
         return conv2d(x, weight, padding=weight.shape[-1] // 2)
+
+
+def put_back(network: nn.Module) -> None:
+    """Put back all of a network's layers, where their calls cannot: they see copies of the parts.
+
+    A second time changes 1e-8 of a weight.
+    """
+    for layer in network.modules():
+        if isinstance(layer, MPLayer):
+            layer.put_back()

@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from genrl import processes
 from genrl.modules import DiffusionModule
+from genrl.networks.magnitude import put_back
 from genrl.registry import ConfigurationError
 from genrl.sharding import divided_like, is_divided, whole
 
@@ -32,6 +33,11 @@ class ShardedStrategy(DDPStrategy):
         if not any(is_divided(parameter) for parameter in module.parameters()):
             module.divide(init_device_mesh(self.root_device.type, (self.world_size,)))
         super().model_to_device()
+
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        """What networks do to their weights when they are called is lost with the copy."""
+        module: Any = self.lightning_module
+        put_back(module.denoiser.network)
 
     def post_backward(self, closure_loss: Tensor) -> None:
         """Networks have averaged the gradients of their parts; others remain."""
