@@ -3,12 +3,13 @@
 One update of each kind of stage is carried out on fake tensors, which have shapes and no memory.
 What is alive at every moment is counted, and so are the operations. Bytes for each device:
 
-DDP:   P + T + A + O + B + max(X, G)          FSDP:   (P + T + A + O + G) / W + F + 2 U
+DDP:   P + T + A + O + B + max(X, G)          FSDP:   (P + T + A + O + G) / W + F + 3 U
 
 P parameters of the student, T of its teacher, A averages, O the optimizer's state, G gradients, B
 the buckets of DDP (as large as G, none for one process), X what is alive at an update's peak beside
 these (activations, and the gradients that are there by then), F activations at the end of the
-forward pass, U the largest block, which FSDP gathers while it computes another, W devices.
+forward pass, U the largest block, of which FSDP gathers the next one while it computes one, and
+sums up the gradient of the one before, W devices.
 
 Sent by each device in an update: DDP 2 G (W - 1) / W, a ring's all-reduce; FSDP (2 P + G + n T)
 (W - 1) / W, with n evaluations of the teacher. Not counted: kernels' own workspace, the allocator's
@@ -134,7 +135,7 @@ class Plan:
     def fsdp(self, update: Update) -> int:
         """Bytes of one device under FSDP."""
         copies = self.parameters + self.teacher + self.averages + self.optimizer + self.gradients
-        return -(-copies // self.world_size) + update.forward + 2 * self.largest_block
+        return -(-copies // self.world_size) + update.forward + 3 * self.largest_block
 
     def ddp_sent(self) -> float:
         """Bytes that a device sends in an update under DDP."""

@@ -48,6 +48,8 @@ IMAGES = [
     "distill.guided_updates=2",
     "distill.last_updates=2",
 ]
+# A weight of edm2's teacher: divided, it is put back to magnitude 1 before it is first used.
+UNUSED = "embedding.guidance.weight"
 SMALL_UNET = ["network.channels=8", "network.head_channels=8", "network.num_blocks=1"]
 
 
@@ -127,7 +129,9 @@ CASES = {
                "+callback@callbacks.poison=poison"],
     "unet": [*IMAGES, *SMALL_UNET],
     "edm2_unet": [*IMAGES, "network=edm2_unet_digits", *SMALL_UNET, "training.learning_rate=1e-2"],
-    "dit": [*IMAGES, "network=dit_digits", "network.width=16", "network.depth=2"],
+    # Its guided stage would have gradients of 1e-8, of which Adam makes steps of rounding.
+    "dit": [*SMALL, *PLAIN, "network=dit_digits", "network.width=16", "network.depth=2",
+            "network.num_heads=2", "distill=none"],
     "diffusers_unet": [*SMALL, *PLAIN, "network=diffusers_unet_digits", "distill=none"],
 }  # fmt: skip
 
@@ -136,11 +140,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES)
 def test_all_kinds_of_runs(case: str, tmp_path: Path) -> None:
     one, two = one_and_two(CASES[case], tmp_path)
-    if case == "edm2_unet":
-        # A weight that the teacher does not use has magnitude 1 earlier.
-        same_runs(one, two, ignore="embedding.guidance.weight")
-    else:
-        same_runs(one, two)
+    same_runs(one, two, ignore=UNUSED)
     skipped = torch.load(two / "checkpoints" / "last.ckpt", weights_only=True)["genrl"]["skipped"]
     assert skipped == (case == "poison")
 
@@ -172,13 +172,19 @@ def test_a_given_teacher_is_measured_and_distilled(tmp_path: Path) -> None:
 def test_a_run_goes_on_with_as_many_and_with_others(
     before: int, after: int, tmp_path: Path
 ) -> None:
-    """With one process, both without dividing and dividing among one."""
-    words = [*MIXTURE, *PLAIN, *LADDER, "+callback@callbacks.stopper=stopper"]
+    """With one process, both without dividing and dividing among one.
+
+    Some of what is learned stays whole: a weighting's layer, or scalars between edm2's weights.
+    """
+    words = [*MIXTURE, *PLAIN, *LADDER, "weighting=learned_uncertainty"]
+    if before == after:
+        words = CASES["edm2_unet"]
+    words = [*words, "+callback@callbacks.stopper=stopper"]
     one = train(compose(words), tmp_path / "one").path
     for strategy in ("fsdp", "auto") if after == 1 else ("fsdp",):
         broken = tmp_path / strategy
         config = compose([*words, *(FSDP if before == 2 else [])])
-        config["callbacks"]["stopper"]["at"] = 5  # in the middle of the guided stage
+        config["callbacks"]["stopper"]["at"] = 5
 
         def stopped(config: Any = config, path: Path = broken) -> None:
             with contextlib.suppress(Stopped):
@@ -193,4 +199,4 @@ def test_a_run_goes_on_with_as_many_and_with_others(
             tmp_path / f"{strategy}_resume",
             after,
         )
-        same_runs(one, broken)
+        same_runs(one, broken, ignore=UNUSED)
