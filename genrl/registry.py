@@ -163,6 +163,11 @@ class Registry(Generic[T]):
             if isinstance(error, ConfigurationError):
                 raise
             raise ConfigurationError(f"{self.kind} '{name}': {error}") from error
+        except ArithmeticError as error:
+            raise ConfigurationError(
+                f"{self.kind} '{name}': a parameter is too large or too small to be computed with "
+                f"({type(error).__name__}); given: {given}"
+            ) from error
 
     def _split(self, config: Mapping[str, Any] | DictConfig | str) -> tuple[str, dict[str, Any]]:
         if isinstance(config, str):

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from genrl.diffusion.samplers import samplers
 from genrl.diffusion.schedules import CosineSchedule
+from genrl.diffusion.schedules.base import schedules
 from genrl.diffusion.time_grids import UniformTimeGrid
 from genrl.registry import ConfigurationError, Registry, registries, suggest
 
@@ -266,6 +267,12 @@ def test_the_messages_of_the_design(config: Any, expected: str) -> None:
     schedule = CosineSchedule()
     with pytest.raises(ConfigurationError, match=re.escape(expected)):
         samplers.build(config, schedule, UniformTimeGrid(schedule))
+
+
+def test_numbers_that_nobody_can_compute_with() -> None:
+    for given in ({"rho": 0.004}, {"sigma_max": 1e300, "rho": 0.5}):
+        with pytest.raises(ConfigurationError, match=r"schedule 'edm': a parameter is too large"):
+            schedules.build({"name": "edm", **given})
 
 
 def test_suggestions_are_near_or_absent() -> None:
