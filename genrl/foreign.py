@@ -33,7 +33,8 @@ def require_own_files(folder: Path) -> None:
                     f"{entry.path} is refused: it is a link to {target}, outside of {folder}; "
                     "put the file itself there"
                 )
-        elif not (entry.is_file() or entry.is_dir()):
+        elif not (entry.is_file() or entry.is_dir()) and os.path.lexists(entry.path):
+            # What a run that trains has just renamed is not there any more.
             raise ConfigurationError(f"{entry.path} is refused: it is a device or pipe, no file")
 
 
