@@ -40,6 +40,22 @@ def in_processes(work: Callable[[], Any], folder: Path, count: int = 2) -> None:
     together(begin, folder, count)
 
 
+def same_rows(one: Path, two: Path) -> int:
+    """Every number of metrics.csv agrees within 1e-5; how many rows there are."""
+    rows, others = (
+        list(csv.DictReader((path / "metrics.csv").read_text().splitlines())) for path in (one, two)
+    )
+    assert len(rows) == len(others)
+    for row, other in zip(rows, others, strict=True):
+        assert row.pop("stage") == other.pop("stage")
+        # A metric of another stage is empty.
+        mine, theirs = (
+            {key: float(value) for key, value in found.items() if value} for found in (row, other)
+        )
+        assert theirs == pytest.approx(mine, rel=1e-5, abs=1e-5)
+    return len(rows)
+
+
 def same_runs(one: Path, two: Path, ignore: str = "nothing") -> None:
     """Every number of metrics.csv; every weight, average and moment of every checkpoint: 1e-5.
 
@@ -48,18 +64,7 @@ def same_runs(one: Path, two: Path, ignore: str = "nothing") -> None:
         two: of another one.
         ignore: part of the names of weights that may differ.
     """
-    tolerance = 1e-5
-    rows, others = (
-        list(csv.DictReader((path / "metrics.csv").read_text().splitlines())) for path in (one, two)
-    )
-    assert len(rows) == len(others) > 0
-    for row, other in zip(rows, others, strict=True):
-        assert row.pop("stage") == other.pop("stage")
-        # A metric of another stage is empty.
-        numbers, others_numbers = (
-            {key: float(value) for key, value in found.items() if value} for found in (row, other)
-        )
-        assert others_numbers == pytest.approx(numbers, rel=tolerance, abs=tolerance)
+    assert same_rows(one, two) > 0
     names = sorted(str(path.relative_to(one)) for path in one.rglob("*.ckpt"))
     assert names == sorted(str(path.relative_to(two)) for path in two.rglob("*.ckpt"))
     assert "checkpoints/last.ckpt" in names
@@ -74,7 +79,7 @@ def same_runs(one: Path, two: Path, ignore: str = "nothing") -> None:
                 continue
             if isinstance(value, torch.Tensor):
                 torch.testing.assert_close(
-                    other_flat[key], value, rtol=tolerance, atol=tolerance, msg=f"{name}: {key}"
+                    other_flat[key], value, rtol=1e-5, atol=1e-5, msg=f"{name}: {key}"
                 )
             else:
                 assert other_flat[key] == value, (name, key)

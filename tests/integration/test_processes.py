@@ -1,6 +1,5 @@
 """Several processes do what one does: the same losses, weights and samples, in one folder."""
 
-import csv
 import json
 import os
 import shutil
@@ -13,6 +12,7 @@ import pytest
 import torch
 from command_line import run
 from processes import KILLABLE, finished, genrl
+from several_runs import same_rows
 
 SMALL = [
     "+experiment=cfg_distill",
@@ -42,15 +42,7 @@ KILLER = "+callback@callbacks.killer=killer"
 
 def same_numbers(one: Path, two: Path) -> None:
     """Every number of metrics.csv, every weight and average of every checkpoint."""
-    rows, others = (
-        list(csv.DictReader((path / "metrics.csv").read_text().splitlines())) for path in (one, two)
-    )
-    assert len(rows) == len(others) == 13
-    for row, other in zip(rows, others, strict=True):
-        assert row.pop("stage") == other.pop("stage")
-        assert {key: float(value) for key, value in row.items()} == pytest.approx(
-            {key: float(value) for key, value in other.items()}, rel=1e-5, abs=1e-5
-        )
+    assert same_rows(one, two) == 13
     names = sorted(path.name for path in (one / "checkpoints").glob("*.ckpt"))
     assert {"teacher.ckpt", "guided.ckpt", "1.ckpt", "last.ckpt"} <= set(names)
     for name in names:
