@@ -148,6 +148,8 @@ def load_diffusers_teacher(path: Path) -> DiffusersTeacher:
             f"supported: {', '.join(PARAMETERIZATIONS)}"
         )
     kept = scheduler.alphas_cumprod.double()
+    if kept.ndim != 1:
+        raise ConfigurationError(f"{path}: trained_betas of its scheduler is no list of numbers")
     log_snrs = (kept.log() - torch.log1p(-kept)).tolist()
     return DiffusersTeacher(
         path, _unet(diffusers, path / "unet"), log_snrs, PARAMETERIZATIONS[prediction]

@@ -218,6 +218,8 @@ def _good(tmp_path: Path) -> Path:
         ("unet/config.json", {"layers_per_block": 2**31}, "layers_per_block must be in 1 to 100"),
         ("scheduler/scheduler_config.json", {"num_train_timesteps": 2**63}, "must be in 1 to 100"),
         ("scheduler/scheduler_config.json", {"beta_start": "a"}, "scheduler cannot be read"),
+        ("scheduler/scheduler_config.json", {"trained_betas": [[]]}, "is no list of numbers"),
+        ("scheduler/scheduler_config.json", {"trained_betas": False}, "is no list of numbers"),
         ("scheduler/scheduler_config.json", {"prediction_type": ["v"]}, "has no counterpart"),
         ("model_index.json", {"unet": []}, "holds scheduler; a teacher needs"),
     ],
