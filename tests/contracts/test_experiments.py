@@ -118,7 +118,7 @@ def test_numbers_for_an_imitation_loss_are_taken_under_their_algorithm_only(tuni
     loss, _, algorithm = tuning.rpartition("_")
     words = ["+experiment=imitate", f"imitation_loss={loss}"]
     under, other = (compose([*words, f"algorithm={name}"]) for name in (algorithm, "ppo"))
-    numbers = list(leaves(read(CONF / "imitation_tuning" / f"{tuning}.yaml")))
+    numbers = list(leaves_with_defaults(CONF / "imitation_tuning", tuning))
     assert numbers
     for path, value in numbers:
         assert at(under, path) == value
@@ -180,6 +180,13 @@ def leaves(values: dict[str, Any], *path: str) -> Iterator[tuple[tuple[str, ...]
             yield from leaves(value, *path, key)
         else:
             yield (*path, key), value
+
+
+def leaves_with_defaults(folder: Path, name: str) -> Iterator[tuple[tuple[str, ...], Any]]:
+    file = folder / f"{name}.yaml"
+    for other in OmegaConf.load(file).get("defaults", ()):
+        yield from leaves_with_defaults(folder, other)
+    yield from leaves(read(file))
 
 
 def at(config: Any, path: tuple[str, ...]) -> Any:
