@@ -73,9 +73,9 @@ class NpzDemonstrations(DemonstrationSource):
         truncated = flags.get("truncated", none).reshape(rows).astype(bool)
         if "episode_ends" in arrays:
             truncated = truncated | _marks(path, arrays["episode_ends"], rows)
-        num_ends = int((terminated | truncated).sum())
-        if next_obs is None and num_ends and len(obs) == rows + num_ends:
-            obs, next_obs = _without_last(obs, terminated | truncated)
+        done = terminated | truncated
+        if next_obs is None and done[-1:].any() and len(obs) == rows + done.sum():
+            obs, next_obs = _without_last(obs, done)
         require_rows(str(path), rows, obs=obs, next_obs=next_obs)
         require_same_shape(str(path), obs=obs, next_obs=next_obs)
         episodes = split_episodes(

@@ -88,6 +88,8 @@ def test_discrete_actions(tmp_path: Path, flat: Any, shape: tuple[int, ...]) -> 
         ({"episode_ends": np.array([7, 3])}, "rising numbers"),
         ({"episode_ends": np.array([0, 3])}, "rising numbers"),
         ({"obs": np.zeros((12, 2))}, "'obs' has 12 rows, but there are 10 steps"),
+        # As many as with the last ones of the three that end; a fourth does not.
+        ({"obs": np.zeros((13, 2))}, "'obs' has 13 rows, but there are 10 steps"),
         ({"obs": np.full((10, 2), np.nan)}, "obs holds NaN"),
         ({"obs": np.zeros((10, 7))}, "another environment"),
         ({"terminated": np.zeros(10), "truncated": np.zeros(10)}, "no whole episode"),
