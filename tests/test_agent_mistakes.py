@@ -139,7 +139,7 @@ def test_truncated_demonstrations(capsys: pytest.CaptureFixture[str]) -> None:
     file = copied("cut")
     file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     said = gail(capsys, "demonstrations.path=cut")
-    assert said.startswith("cut is damaged, cut short or of another format (")
+    assert said.startswith(f"{file} is damaged, cut short or of another format (")
     assert said.endswith("copy, download or record it again")
 
 
