@@ -46,13 +46,13 @@ def _environment(config: Mapping[str, Any]) -> tuple[str | None, str | None]:
 
     A plugin may do no more than tell gymnasium of environments.
     """
-    load_components()  # which tell it
-    import gymnasium
-
     env = config.get("env")
     name = env.get("id") if isinstance(env, Mapping) else None
     if not isinstance(name, str):
         return None, None
+    load_components()  # which tell it
+    import gymnasium  # not for runs without environments, whose start it would delay
+
     spec = gymnasium.registry.get(name.rpartition(":")[2])
     if spec is None:
         return name, None

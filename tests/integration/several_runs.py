@@ -56,6 +56,16 @@ def same_rows(one: Path, two: Path) -> int:
     return len(rows)
 
 
+def same_learned_schedules(one: Path, two: Path) -> None:
+    """The schedule has learned, and every weight of the teacher agrees within 1e-5."""
+    mine, other = (
+        torch.load(run / "checkpoints" / "teacher.ckpt", weights_only=True)["state_dict"]
+        for run in (one, two)
+    )
+    assert mine["schedule.log_weights"].std() > 0
+    torch.testing.assert_close(other, mine, rtol=1e-5, atol=1e-5)
+
+
 def same_runs(one: Path, two: Path, ignore: str = "nothing") -> None:
     """Every number of metrics.csv; every weight, average and moment of every checkpoint: 1e-5.
 
