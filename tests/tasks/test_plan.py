@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch._C._profiler import _EventType
 from torch.profiler import ProfilerActivity, profile
 
 from genrl.config import compose
@@ -46,15 +47,29 @@ CONFIGS = {
 
 
 def measured(words: list[str], folder: Path) -> int:
-    """The most bytes that torch's allocator had handed out in a real run."""
+    """The most bytes that torch's allocator had handed out in a real run, beside what was before.
+
+    What an earlier run in this process left behind may be freed while this one works, whenever the
+    garbage collector comes by: it is not this run's.
+    """
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
         train(compose(words), folder)
     assert profiler.profiler is not None
-    events = profiler.profiler.kineto_results.events()
-    changes = sorted((e.start_ns(), e.nbytes()) for e in events if e.name() == "[memory]")
+    waiting = list(profiler.profiler.kineto_results.experimental_event_tree())
+    changes = []
+    while waiting:
+        event = waiting.pop()
+        waiting += event.children
+        if event.tag == _EventType.Allocation:
+            changes.append((event.start_time_ns, event.extra_fields))
+    sizes: dict[int, int] = {}
     now = peak = 0
-    for _, change in changes:
-        now += change
+    for _, change in sorted(changes, key=lambda pair: pair[0]):
+        if change.alloc_size > 0:
+            sizes[change.ptr] = change.alloc_size
+            now += change.alloc_size
+        else:
+            now -= sizes.pop(change.ptr, 0)
         peak = max(peak, now)
     return peak
 
