@@ -3,7 +3,7 @@
 import abc
 import contextlib
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -128,6 +128,7 @@ class OffPolicyAlgorithm(Algorithm):
             raise ConfigurationError(f"{title} needs buffer=replay, or another one")
         self.critic = parts.critic
         self.target_critic = copy.deepcopy(parts.critic).requires_grad_(False)
+        self.target_critic_weights = list(self.target_critic.parameters())
         self.buffer = parts.buffer
         self.schedule = schedule
         self._drawn = torch.empty(0, dtype=torch.int64)
@@ -247,15 +248,14 @@ class OffPolicyAlgorithm(Algorithm):
 
 
 @torch.no_grad()
-def follow(target: nn.Module, online: nn.Module, rate: float) -> None:
+def follow(target: Sequence[Tensor], online: Sequence[Tensor], rate: float) -> None:
     """θ̄ ← θ̄ + rate (θ - θ̄) for every parameter."""
-    torch._foreach_lerp_(list(target.parameters()), list(online.parameters()), rate)
+    torch._foreach_lerp_(target, online, rate)
 
 
 @contextlib.contextmanager
-def frozen(module: nn.Module) -> Iterator[None]:
+def frozen(parameters: Sequence[nn.Parameter]) -> Iterator[None]:
     """Gradients pass through a module, but its own parameters get none (and cost nothing)."""
-    parameters = list(module.parameters())
     for parameter in parameters:
         parameter.requires_grad_(False)
     try:

@@ -51,7 +51,9 @@ class Adam:
         self.learning_rate, self.eps, self.clip = learning_rate, eps, clip
         self.first = [torch.zeros_like(p) for p in self.parameters]
         self.second = [torch.zeros_like(p) for p in self.parameters]
-        self.steps = [torch.zeros((), device=p.device) for p in self.parameters]
+        # Views of one tensor: one addition counts for all, where one each takes a tenth of a step.
+        self.counts = torch.zeros(len(self.parameters), device=self.parameters[0].device)
+        self.steps = list(self.counts.unbind())
 
     def descend(self, loss: Tensor) -> Tensor | None:
         """Differentiate, clip, step; returns the norm before clipping where there is a limit."""
@@ -75,15 +77,17 @@ class Adam:
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
             # The kernel divides by the scale, a float; 1e-6 is clip_grad_norm_'s.
             scale = ((norm + 1e-6) / self.clip).clamp_(min=1.0).float()
-        counts = [self.steps[i] for i in chosen]
-        torch._foreach_add_(counts, 1)
+        if len(chosen) == len(self.parameters):
+            self.counts.add_(1)
+        else:
+            torch._foreach_add_([self.steps[i] for i in chosen], 1)
         torch._fused_adam_(
             [self.parameters[i] for i in chosen],
             gradients,
             [self.first[i] for i in chosen],
             [self.second[i] for i in chosen],
             [],
-            counts,
+            [self.steps[i] for i in chosen],
             lr=self.learning_rate,
             beta1=0.9,
             beta2=0.999,

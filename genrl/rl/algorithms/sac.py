@@ -134,7 +134,7 @@ class SAC(OffPolicyAlgorithm):
         self.tell(errors.detach())
 
         action, log_prob = self.policy(batch.features).rsample_with_log_prob(generator)
-        with frozen(self.critic):
+        with frozen(self.critic_optimizer.parameters):
             policy_loss = (alpha * log_prob - self.critic.lower(features, action)).mean()
             self.policy_optimizer.descend(policy_loss)
         mean_log_prob = log_prob.detach().mean()
@@ -142,7 +142,7 @@ class SAC(OffPolicyAlgorithm):
             # The gradient of -log α · (log π + H̄).
             self.log_alpha.grad = -(mean_log_prob + self.target_entropy)
             self.temperature_optimizer.step()
-        follow(self.target_critic, self.critic, self.target_rate)
+        follow(self.target_critic_weights, self.critic_optimizer.parameters, self.target_rate)
         shown = (critic_loss, policy_loss, alpha, mean_log_prob)
         critic_value, policy_value, alpha_value, log_prob_value = (x.item() for x in shown)
         return {

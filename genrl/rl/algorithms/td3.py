@@ -98,6 +98,7 @@ class TD3(OffPolicyAlgorithm):
         self.target_rate, self.policy_delay = target_rate, policy_delay
         self.target_noise, self.target_noise_clip = target_noise, target_noise_clip
         self.target_policy = copy.deepcopy(self.policy).requires_grad_(False)
+        self.target_policy_weights = list(self.target_policy.parameters())
         self._explorer = NoisyPolicy(self.policy, exploration_noise)
         self.half_range = torch.tensor(
             [(high - low) / 2 for low, high in zip(self.spec.low, self.spec.high, strict=True)]
@@ -150,11 +151,12 @@ class TD3(OffPolicyAlgorithm):
         metrics = {"loss": critic_loss.item()}
         self.count += 1
         if int(self.count) % self.policy_delay == 0:
-            with frozen(self.critic):
+            critic_weights = self.critic_optimizer.parameters
+            with frozen(critic_weights):
                 action = self.policy(batch.features).mode
                 policy_loss = -self.critic.first(batch.features.detach(), action).mean()
                 self.policy_optimizer.descend(policy_loss)
-            follow(self.target_critic, self.critic, self.target_rate)
-            follow(self.target_policy, self.policy, self.target_rate)
+            follow(self.target_critic_weights, critic_weights, self.target_rate)
+            follow(self.target_policy_weights, self.policy_optimizer.parameters, self.target_rate)
             metrics["policy_loss"] = policy_loss.item() * self.policy_delay
         return metrics

@@ -261,7 +261,7 @@ def test_follow_moves_by_the_rate() -> None:
         for old, new in zip(target.parameters(), online.parameters(), strict=True)
     ]
     kept = online.weight.clone()
-    follow(target, online, 0.1)
+    follow(list(target.parameters()), list(online.parameters()), 0.1)
     for parameter, wanted in zip(target.parameters(), expected, strict=True):
         torch.testing.assert_close(parameter, wanted, rtol=1e-14, atol=1e-14)
     assert torch.equal(online.weight, kept)
@@ -269,7 +269,7 @@ def test_follow_moves_by_the_rate() -> None:
 
 def test_frozen_lets_gradients_through_but_keeps_none() -> None:
     module, x = nn.Linear(2, 1), torch.ones(1, 2, requires_grad=True)
-    with frozen(module):
+    with frozen(list(module.parameters())):
         module(x).sum().backward()
     assert x.grad is not None
     assert torch.equal(x.grad, module.weight)
