@@ -5,9 +5,11 @@ Some are found before Hydra composes; of the others Hydra's and OmegaConf's comp
 
 import re
 from collections.abc import Mapping, Sequence
+from types import NoneType
 
 import yaml
-from hydra.errors import OverrideParseException
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException, OverrideParseException
 
 from genrl.options import yaml_files
 from genrl.registry import ConfigurationError, plain_reason, registries, suggest
@@ -38,6 +40,24 @@ def check_words(words: Sequence[str], config_names: Mapping[str, list[str]]) -> 
                     raise ConfigurationError(f"to choose no {match[1]}, write '~{match[1]}'")
                 if option not in config_names[match[1]]:
                     raise ConfigurationError(_unknown_option(match[1], option, config_names))
+        _refuse_other_than_names(word, config_names)
+
+
+def _refuse_other_than_names(word: str, config_names: Mapping[str, list[str]]) -> None:
+    """Of a group, numbers and truth values choose nothing; Hydra tells a programmer so."""
+    try:
+        override = OverridesParser.create().parse_override(word)
+    except HydraException:
+        return  # a flag, or what `explain` tells of
+    group = override.key_or_group
+    if not group:
+        raise ConfigurationError(f"'{word}' names nothing before its '=': write KEY=VALUE")
+    is_group = group == "hydra" or "/" in group or group in config_names
+    if not is_group or override.is_sweep_override():
+        return
+    allowed = (str, dict, NoneType) if override.is_delete() else (str, dict, list)
+    if not isinstance(override.value(), allowed):
+        raise ConfigurationError(f"'{word}': {group} takes the name of an option")
 
 
 def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:

@@ -26,7 +26,7 @@ def element(tag: str, *children: str, **attributes: str | float | bool | None) -
 
 def join(*parts: str) -> Markup:
     """Parts one after the other, escaped where they are plain text."""
-    return Markup("".join(p if isinstance(p, Markup) else html.escape(p) for p in parts))
+    return Markup("".join(p if isinstance(p, Markup) else _escaped(p) for p in parts))
 
 
 def folded(head: str, body: Markup) -> Markup:
@@ -41,4 +41,9 @@ def _attribute(key: str, value: str | float | bool | None) -> str:
     if value is True:
         return f" {name}"
     text = f"{round(value, 2):g}" if isinstance(value, float) else str(value)
-    return f' {name}="{html.escape(text)}"'
+    return f' {name}="{_escaped(text)}"'
+
+
+def _escaped(text: str) -> str:
+    # YAML, JSON and names of files can hold halves of characters, which no page can.
+    return html.escape(text.encode(errors="replace").decode())

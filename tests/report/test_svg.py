@@ -66,4 +66,5 @@ def test_markup_escapes_everything_else() -> None:
         '<td title="&quot;&gt;&lt;x" colspan="2" class="a" open></td>'
     )
     assert element("img", src="x") == '<img src="x">'
+    assert element("p", "a\ud800<", title="\udc00") == '<p title="?">a?&lt;</p>'
     assert join("<", element("br")) == "&lt;<br>"

@@ -170,8 +170,11 @@ def _evaluation(entry: Any) -> Evaluation | None:
     known = tuple(value for value in returns if value is not None)
     if update is None or not known or len(known) < len(returns):
         return None
-    env_steps, seconds = as_number(entry.get("env_steps")), as_number(entry.get("seconds"))
-    return Evaluation(update, env_steps or 0.0, seconds or 0.0, known)
+    env_steps = as_number(entry.get("env_steps")) or 0.0
+    seconds = as_number(entry.get("seconds")) or 0.0
+    if min(update, env_steps, seconds) < 0:
+        return None
+    return Evaluation(update, env_steps, seconds, known)
 
 
 def _videos(path: Path) -> list[Video]:
