@@ -250,7 +250,7 @@ class OffPolicyAlgorithm(Algorithm):
 @torch.no_grad()
 def follow(target: Sequence[Tensor], online: Sequence[Tensor], rate: float) -> None:
     """θ̄ ← θ̄ + rate (θ - θ̄) for every parameter."""
-    torch._foreach_lerp_(target, online, rate)
+    torch._foreach_lerp_(list(target), list(online), rate)
 
 
 @contextlib.contextmanager
