@@ -16,6 +16,7 @@ from genrl.files import existing, write_text
 from genrl.foreign import require_own_files
 from genrl.provenance import recorded_plugins, require_plugins, versions
 from genrl.registry import ConfigurationError, suggest
+from genrl.schemas import completed
 
 _STAGE: dict[str, type] = {"is_guided": bool, "config": dict}
 
@@ -119,8 +120,13 @@ class RunFolder:
             lock.release()
 
     def config(self) -> dict[str, Any]:
-        """The config that the run was started with."""
-        return read_yaml(self.path / "config.yaml")
+        """The config that the run was started with.
+
+        Raises:
+            ConfigurationError: if it is missing or damaged.
+        """
+        path = self.path / "config.yaml"
+        return completed(read_yaml(path), path)
 
     def stage_checkpoint(self, stage: str) -> Path:
         """Where the student of a stage is kept."""

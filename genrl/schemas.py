@@ -1,9 +1,15 @@
 """The top levels of a run's config: what is not a component of some kind."""
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import MISSING as WITHOUT_DEFAULT
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING
+
+from genrl.registry import ConfigurationError
 
 
 @dataclass
@@ -100,3 +106,60 @@ class AgentConfig:
 
 ROOTS: dict[str, type[Any]] = {"diffusion": RunConfig, "agent": AgentConfig}
 SCHEMAS: tuple[type[Any], ...] = (Training, AgentTraining, RunConfig, AgentConfig)
+
+
+_FOREIGN = ("optimizer", "trainer", "logger")  # classes of others, which have a _target_
+
+
+def completed(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """A config that was read from a run, with the defaults of keys that are newer than the run.
+
+    Components are checked where they are built, all else here.
+
+    Raises:
+        ConfigurationError: if a key has no value, or one of another type than its schema says.
+    """
+    task = config.get("task")
+    if not isinstance(task, str) or task not in ROOTS:
+        raise ConfigurationError(f"{path}: task must be one of {', '.join(ROOTS)}, not {task!r}")
+    return _completed(config, ROOTS[task], f"{path}: ", "")
+
+
+def _completed(
+    config: Mapping[str, Any], schema: type[Any], where: str, parent: str
+) -> dict[str, Any]:
+    values, hints = dict(config), get_type_hints(schema)
+    for entry in fields(schema):
+        key, hint = f"{parent}{entry.name}", hints[entry.name]
+        if entry.name not in values:
+            made = entry.default_factory
+            default = entry.default if made is WITHOUT_DEFAULT else made()
+            if is_dataclass(default):
+                default = vars(default)
+            if default == MISSING:
+                raise ConfigurationError(f"{where}it has no '{key}', so it is not a run's config")
+            values[entry.name] = default
+        value = values[entry.name]
+        if is_dataclass(hint) and isinstance(value, dict):
+            assert isinstance(hint, type)
+            values[entry.name] = _completed(value, hint, where, f"{key}.")
+        elif not _fits(value, hint, may_be_none=entry.default is not MISSING):
+            raise ConfigurationError(f"{where}{key} cannot be {value!r}")
+        if hint is Any and value is not None and key not in _FOREIGN:
+            name = value.get("name")
+            if not isinstance(name, str):
+                raise ConfigurationError(f"{where}the {key} has no name")
+    return values
+
+
+def _fits(value: Any, hint: Any, *, may_be_none: bool) -> bool:
+    if hint is Any:  # a component or components
+        return isinstance(value, dict) or (value is None and may_be_none)
+    if isinstance(hint, UnionType):
+        return any(_fits(value, option, may_be_none=True) for option in get_args(hint))
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    if hint is str:  # a reference would be looked up when it is merged again
+        return isinstance(value, str) and "${" not in value
+    kind = get_origin(hint) or hint
+    return isinstance(value, kind) and (kind is bool or not isinstance(value, bool))

@@ -44,7 +44,7 @@ def test_a_real_config_needs_no_plugin(experiment: str) -> None:
 
 
 def test_what_is_missing_is_named_with_the_command(tmp_path: Path) -> None:
-    run = RunFolder.create(tmp_path / "run", CONFIG).path
+    run = RunFolder.create(tmp_path / "run", {**compose([]), **CONFIG}).path
     RunFolder.open(run)  # no plugin is noted: whatever is wrong, it is no missing plugin
     recorded = yaml.safe_load((run / "versions.yaml").read_text())
     (run / "versions.yaml").write_text(yaml.safe_dump({**recorded, "demo": "0.1.0"}))

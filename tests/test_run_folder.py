@@ -8,10 +8,11 @@ import pytest
 import yaml
 
 from genrl import checkpoints
+from genrl.config import compose
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 
-CONFIG: dict[str, Any] = {"name": "digits", "seed": 3, "w": [0.0, 1.5], "teacher": None}
+CONFIG: dict[str, Any] = compose(["+experiment=cfg_distill", "seed=3"])
 
 
 def finish(folder: RunFolder, stage: str, updates: int) -> None:

@@ -12,6 +12,7 @@ from fuzzing import CASES, JUNK, altered, damaged, explore, refused_or
 from hypothesis import strategies as st
 from PIL import Image
 
+from genrl.config import compose
 from genrl.data.image_reader import ImageReader
 from genrl.diffusion import CosineSchedule, DDIMSampler, UniformTimeGrid
 from genrl.report import write_report
@@ -39,12 +40,7 @@ SUMMARY = {
     "baselines": {"train_vs_held_out_frechet": 0.1},
     "stages": [ROW, {**ROW, "name": "1", "num_steps": 1, "frechet": 5.0}],
 }  # fmt: skip
-CONFIG = {
-    "task": "diffusion",
-    "name": "denoise",
-    "seed": 0,
-    "sampler": {"name": "ddim", "steps": 4},
-}
+CONFIG = compose(["sampler.steps=4"])
 METRICS = "update,stage,loss,seconds\n1,teacher,0.5,0.1\n2,teacher,0.4,0.2\n3,1,0.3,0.3\n"
 RETURNS = {"update": 3, "env_steps": 300, "seconds": 1.5, "returns": [1.0, 2.0, 3.0]}
 AGENT_SUMMARY = {

@@ -94,6 +94,6 @@ def test_a_film_of_a_cut_episode(run: RunFolder, tmp_path: Path) -> None:
 
 
 def test_other_runs_are_no_agents(tmp_path: Path) -> None:
-    folder = RunFolder.create(tmp_path / "run", {"task": "diffusion"})
+    folder = RunFolder.create(tmp_path / "run", compose(["+experiment=cfg_distill"]))
     with pytest.raises(ConfigurationError, match=r"is no agent's run: it has no policy"):
         load_agent(folder)

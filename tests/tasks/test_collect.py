@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from genrl.cli import main
+from genrl.config import compose
 from genrl.imitation.demonstrations import Demonstration, demonstration_sources
 from genrl.rl.spec import EnvSpec
 from genrl.run_folder import RunFolder
@@ -165,6 +166,6 @@ def test_a_full_disk(run: Path, small_disk: Path, capsys: pytest.CaptureFixture[
 def test_other_runs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert collect(str(tmp_path / "nothing")) == 2
     assert "there is no run folder" in capsys.readouterr().err
-    RunFolder.create(tmp_path / "images", {"task": "diffusion"})
+    RunFolder.create(tmp_path / "images", compose(["+experiment=cfg_distill"]))
     assert collect(str(tmp_path / "images")) == 2
     assert "no agent's run" in capsys.readouterr().err
