@@ -2,7 +2,6 @@
 
 import csv
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +19,9 @@ _FILES = {
     "samples/index.json": "written when a stage ends",
     "summary.json": "written when a stage ends",
 }
+
+
+_TOO_LARGE = 1e150
 
 
 class Documented(Protocol):
@@ -198,14 +200,14 @@ def task(path: Path) -> str:
 
 
 def as_number(value: Any) -> float | None:
-    """A finite number, or None for anything else."""
+    """A number of which squares can be summed up, or None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         found = float(value)
     except ValueError:
         return None
-    return found if math.isfinite(found) else None
+    return found if abs(found) < _TOO_LARGE else None
 
 
 def parse_yaml(text: str) -> Any:

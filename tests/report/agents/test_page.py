@@ -339,6 +339,7 @@ def test_only_a_config(tmp_path: Path) -> None:
         ("evaluations.jsonl", "", "holds no evaluation yet"),
         ("evaluations.jsonl", "nonsense\n[1]\n", "2 lines of evaluations.jsonl are not"),
         ("evaluations.jsonl", '{"update": 1, "returns": [1, "nan"]}\n', "1 lines of evaluations"),
+        ("evaluations.jsonl", '{"update": 1, "returns": [1e160, 1, 2]}\n', "1 lines of"),
         ("evaluations.jsonl", '{"update": 1, "env_steps": -1, "returns": [1]}\n', "1 lines of"),
         ("metrics.csv", "", ""),
         ("videos/index.json", '{"a": 1', ""),
