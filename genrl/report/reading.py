@@ -21,7 +21,7 @@ _FILES = {
 }
 
 
-_TOO_LARGE = 1e150
+_LARGEST = 1e150
 
 
 class Documented(Protocol):
@@ -200,14 +200,16 @@ def task(path: Path) -> str:
 
 
 def as_number(value: Any) -> float | None:
-    """A number of which squares can be summed up, or None for anything else."""
+    """A number that can be squared, or None for anything else; 0 for what is too small to be."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:
         found = float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
-    return found if abs(found) < _TOO_LARGE else None
+    if abs(found) * _LARGEST < 1:
+        return 0.0
+    return found if abs(found) < _LARGEST else None
 
 
 def parse_yaml(text: str) -> Any:

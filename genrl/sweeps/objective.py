@@ -35,8 +35,12 @@ def quality(path: Path, objective: str | None = None) -> float | None:
         value = _best_of_last_stage(summary["stages"])
     else:
         value = _inside(_inside(summary, "final"), "iqm")
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value) if math.isfinite(value) else None
+    except OverflowError:  # an integer of hundreds of digits
+        return None
 
 
 def _best_of_last_stage(rows: Any) -> Any:

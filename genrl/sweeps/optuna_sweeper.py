@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.config_store import ConfigStore
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import IntervalSweep, Override, RangeSweep, Transformer
 from hydra.core.plugins import Plugins
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
@@ -23,10 +21,10 @@ from omegaconf import DictConfig, OmegaConf
 from genrl.registry import ConfigurationError, suggest
 from genrl.sweeps.objective import quality
 from genrl.sweeps.record import JobRecord, records
+from genrl.sweeps.space import Space
 
 if TYPE_CHECKING:
     from optuna import Study
-    from optuna.distributions import BaseDistribution
     from optuna.samplers import BaseSampler
 
 _SAMPLERS = {"tpe": "TPESampler", "random": "RandomSampler", "gp": "GPSampler"}
@@ -165,92 +163,6 @@ class OptunaSweeper(Sweeper):
         words = " ".join(f"{key}={value}" for key, value in best.params.items())
         job = self.folder / jobs[best.number].name
         print(f"best of {len(measured)}: {job} ({best.value:.4g}), {words}", flush=True)
-
-
-class Space:
-    """What is searched over: the overrides of a sweep, in Optuna's terms.
-
-    Args:
-        words: overrides; those that sweep are searched over, the others are fixed.
-
-    Raises:
-        ConfigurationError: if none sweeps.
-    """
-
-    def __init__(self, words: Sequence[str]) -> None:
-        parsed: list[Override] = OverridesParser.create().parse_overrides(list(words))
-        self._fixed = {o.get_key_element(): o.input_line for o in parsed}
-        self.distributions = {
-            override.get_key_element(): _distribution(override)
-            for override in parsed
-            if override.is_sweep_override()
-        }
-        if not self.distributions:
-            raise ConfigurationError(
-                "a search needs something to search over, such as "
-                "'training.learning_rate=interval(1e-4,1e-2)' or sampler=ddim,heun"
-            )
-
-    def overrides(self, values: dict[str, Any]) -> list[str]:
-        """Those of one job."""
-        return [
-            f"{key}={_text(values[key])}" if key in values else str(line)
-            for key, line in self._fixed.items()
-        ]
-
-    def values(self, overrides: Sequence[str]) -> dict[str, Any]:
-        """What a job had for each of what is searched over: the inverse of `overrides`.
-
-        Raises:
-            ConfigurationError: if it is none of this search's.
-        """
-        given = dict(word.split("=", 1) for word in overrides if "=" in word)
-        found = {}
-        for key, distribution in self.distributions.items():
-            try:
-                found[key] = _parsed(distribution, given[key])
-            except (KeyError, ValueError) as error:
-                raise ConfigurationError(
-                    f"a job of the sweep ({' '.join(overrides)}) is none of this search: choose "
-                    "another hydra.sweep.dir"
-                ) from error
-        return found
-
-
-def _distribution(override: Override) -> "BaseDistribution":
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    value = override.value()
-    if isinstance(value, IntervalSweep):
-        assert value.start is not None
-        assert value.end is not None
-        is_whole = isinstance(value.start, int) and isinstance(value.end, int)
-        is_log = "log" in value.tags
-        if is_whole:
-            return IntDistribution(int(value.start), int(value.end), log=is_log)
-        return FloatDistribution(value.start, value.end, log=is_log)
-    choices: list[Any] = list(override.sweep_iterator(transformer=Transformer.encode))
-    is_range = isinstance(value, RangeSweep) and len(choices) > 1
-    if is_range and all(isinstance(choice, int) for choice in choices):
-        # As Hydra reads it, without its stop.
-        step = abs(choices[1] - choices[0])
-        return IntDistribution(min(choices), max(choices), step=step)
-    return CategoricalDistribution(choices)
-
-
-def _parsed(distribution: "BaseDistribution", text: str) -> Any:
-    from optuna.distributions import CategoricalDistribution, IntDistribution
-
-    if isinstance(distribution, CategoricalDistribution):
-        return {_text(choice): choice for choice in distribution.choices}[text]
-    return int(text) if isinstance(distribution, IntDistribution) else float(text)
-
-
-def _text(value: Any) -> str:
-    """A value as one writes it in an override."""
-    if value is None:
-        return "null"
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _check(name: str, value: str, known: Iterable[str]) -> None:

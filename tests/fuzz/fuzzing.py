@@ -80,7 +80,9 @@ WORDS = st.text(max_size=12) | st.sampled_from(
     ["", "name", "nan", "-1", "1e999", "None", "null", "../..", "a.b", "___", "${x}", "<script>"]
 )
 NUMBERS = (
-    st.integers() | st.floats(allow_subnormal=False) | st.sampled_from([0, -1, 2**31, 2**63, 1e308])
+    st.integers()
+    | st.floats(allow_subnormal=False)
+    | st.sampled_from([0, -1, 2**31, 2**63, 10**400, 1e308])
 )
 SCALARS = st.none() | st.booleans() | NUMBERS | WORDS
 JUNK = st.recursive(

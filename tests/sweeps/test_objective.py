@@ -25,6 +25,7 @@ STAGES = [
         ({"final": {"iqm": 5, "mean": 6.5}}, "final.mean", 6.5),
         ({"final": {"iqm": 5}}, "final.mean", None),
         ({"final": {"iqm": float("nan")}}, None, None),
+        ({"final": {"iqm": 10**400}}, None, None),
         ({"stages": STAGES}, "stages.7.frechet", None),
         ({"stages": STAGES}, "stages.x", None),
         ({"stages": STAGES}, "stages.0.name", None),
