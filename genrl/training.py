@@ -49,7 +49,6 @@ def train(words: list[str]) -> int:
     def job(config: DictConfig) -> None:
         # Hydra reads sys.argv; Lightning's DDP launcher runs it again: give it back.
         sys.argv = original
-        from genrl.modules import DivergenceError
         from genrl.tasks.launch import tell_folder
         from genrl.tasks.train import train as train_task
 
@@ -57,8 +56,8 @@ def train(words: list[str]) -> int:
         tell_folder(path)
         try:
             folder = train_task(plain(config), path)
-        except (ConfigurationError, DivergenceError) as error:
-            # Hydra would print a traceback of its own.
+        except Exception as error:
+            # Raised again outside of Hydra, which would print a traceback of its own.
             failures.append(error)
             _remove_traces(path)
         else:

@@ -152,6 +152,8 @@ def fit(
         with lock, warnings.catch_warnings():
             # Our loaders keep small sets in memory; Lightning would advise worker processes.
             warnings.filterwarnings("ignore", module="lightning")
+            # Which parameters a network leaves out depends on the stage.
+            warnings.filterwarnings("ignore", "find_unused_parameters=True was specified")
             # Its output may be a view, for a denoiser changes nothing in place.
             warnings.filterwarnings("ignore", "FSDP2-wrapped module")
             connect(trainer, command)
