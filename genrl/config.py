@@ -27,7 +27,7 @@ from genrl.foreign import require_finite
 from genrl.options import config_names, yaml_files
 from genrl.plugins import load_components, origin
 from genrl.registry import ConfigurationError, registries
-from genrl.schemas import ROOTS
+from genrl.schemas import ROOTS, require_seed
 
 _STORED: dict[tuple[str, str], type] = {}  # what Hydra knows: storing costs more than composing
 
@@ -97,7 +97,7 @@ def plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
     """The resolved config as plain dicts, lists and scalars.
 
     Raises:
-        ConfigurationError: if a mandatory value is missing.
+        ConfigurationError: if a mandatory value is missing, or the seed is out of range.
     """
     if not isinstance(config, DictConfig):
         return dict(config)
@@ -106,6 +106,7 @@ def plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigurationError(f"'{missing[0]}' has no value: give {missing[0]}=...")
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
+    require_seed(values)
     return {str(key): value for key, value in values.items()}
 
 

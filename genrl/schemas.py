@@ -111,6 +111,16 @@ SCHEMAS: tuple[type[Any], ...] = (Training, AgentTraining, RunConfig, AgentConfi
 _FOREIGN = ("optimizer", "trainer", "logger")  # classes of others, which have a _target_
 
 
+def require_seed(config: Mapping[str, Any]) -> None:
+    """Refuse a seed that not every generator of random numbers takes.
+
+    Raises:
+        ConfigurationError: if it lies outside of [0, 2³²).
+    """
+    if not 0 <= config.get("seed", 0) < 2**32:
+        raise ConfigurationError(f"seed must be at least 0 and below 2**32, not {config['seed']}")
+
+
 def completed(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """A config that was read from a run, with the defaults of keys that are newer than the run.
 
@@ -122,7 +132,9 @@ def completed(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
     task = config.get("task")
     if not isinstance(task, str) or task not in ROOTS:
         raise ConfigurationError(f"{path}: task must be one of {', '.join(ROOTS)}, not {task!r}")
-    return _completed(config, ROOTS[task], f"{path}: ", "")
+    values = _completed(config, ROOTS[task], f"{path}: ", "")
+    require_seed(values)
+    return values
 
 
 def _completed(

@@ -96,6 +96,7 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], words: list[str], said: st
         ("sampler.steps=null", "sampler 'ddim': null is no value of it (parameter 'steps')"),
         ("data=image_folder", "'data.root' has no value: give data.root=..."),
         ("nonsense", "'nonsense' is no override: write KEY=VALUE"),
+        ("seed=-1", "seed must be at least 0 and below 2**32, not -1"),
         ("=1", "'=1' names nothing before its '=': write KEY=VALUE"),
         ("@x=true", "'@x=true' names nothing before its '=': write KEY=VALUE"),
         ("hydra/launcher=1", "'hydra/launcher=1': hydra/launcher takes the name of an option"),
