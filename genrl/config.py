@@ -106,8 +106,9 @@ def plain(config: DictConfig | Mapping[str, Any]) -> dict[str, Any]:
         raise ConfigurationError(f"'{missing[0]}' has no value: give {missing[0]}=...")
     values = OmegaConf.to_container(config, resolve=True)
     assert isinstance(values, dict)
-    require_seed(values)
-    return {str(key): value for key, value in values.items()}
+    found = {str(key): value for key, value in values.items()}
+    require_seed(found)
+    return found
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
