@@ -5,7 +5,6 @@ Some are found before Hydra composes; of the others Hydra's and OmegaConf's comp
 
 import re
 from collections.abc import Mapping, Sequence
-from types import NoneType
 
 import yaml
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -55,9 +54,18 @@ def _refuse_other_than_names(word: str, config_names: Mapping[str, list[str]]) -
     is_group = group == "hydra" or "/" in group or group in config_names
     if not is_group or override.is_sweep_override():
         return
-    allowed = (str, dict, NoneType) if override.is_delete() else (str, dict, list)
-    if not isinstance(override.value(), allowed):
+    value = override.value()
+    if isinstance(value, list) and not override.is_delete():
+        is_name = all(isinstance(part, str) for part in value)
+    else:
+        is_name = isinstance(value, str | dict) or (value is None and override.is_delete())
+    if not is_name:
         raise ConfigurationError(f"'{word}': {group} takes the name of an option")
+    if isinstance(value, list) and len(value) > 1 and group in registries():
+        raise ConfigurationError(
+            f"'{word}': there is one {group} at a time; to compare several, "
+            f"write genrl train -m {group}={','.join(value)}"
+        )
 
 
 def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:
