@@ -14,6 +14,8 @@ from genrl.options import yaml_files
 from genrl.registry import ConfigurationError, plain_reason, registries, suggest
 from genrl.schemas import ROOTS, SCHEMAS
 
+_SEVERAL = ("logger", "experiment")  # groups of which several may be chosen at once
+
 
 def check_words(words: Sequence[str], config_names: Mapping[str, list[str]]) -> None:
     """Find a misspelt key or option before Hydra composes.
@@ -61,7 +63,12 @@ def _refuse_other_than_names(word: str, config_names: Mapping[str, list[str]]) -
         is_name = isinstance(value, str | dict) or (value is None and override.is_delete())
     if not is_name:
         raise ConfigurationError(f"'{word}': {group} takes the name of an option")
-    if isinstance(value, list) and len(value) > 1 and group in registries():
+    if (
+        isinstance(value, list)
+        and len(value) > 1
+        and group in config_names
+        and group not in _SEVERAL
+    ):
         raise ConfigurationError(
             f"'{word}': there is one {group} at a time; to compare several, "
             f"write genrl train -m {group}={','.join(value)}"

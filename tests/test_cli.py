@@ -101,7 +101,10 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], words: list[str], said: st
         ("@x=true", "'@x=true' names nothing before its '=': write KEY=VALUE"),
         ("hydra/launcher=1", "'hydra/launcher=1': hydra/launcher takes the name of an option"),
         ("hydra/launcher=[1,2]", "'hydra/launcher=[1,2]': hydra/launcher takes the name of an opt"),
-        ("sampler=[ddim,heun]", "to compare several, write genrl train -m sampler=ddim,heun"),
+        (
+            "sampler=[ddim,heun]",
+            "'sampler=[ddim,heun]': there is one sampler at a time; to compare ",
+        ),
         ("~sampler=[1]", "'~sampler=[1]': sampler takes the name of an option"),
         ("~sampler=1.5", "'~sampler=1.5': sampler takes the name of an option"),
         ("network={name:unet", "'network={name:unet' is no override: write KEY=VALUE"),
