@@ -11,9 +11,8 @@ episodes with the policy's mode in fresh environments; below the seeds stand the
 mean and its stratified bootstrap interval. Behavioural cloning takes no steps in environments: its
 columns are fifths of its 10,000 updates.
 
-Measured (the expert's episodes: 2450) at 8857cb7, GAIL some commits before, and the first two seeds
-of DAC since rewards are scaled by returns that hold what its absorbing state is worth. Its third is
-of 8857cb7, where the first two ended at 2111 and 1138:
+Measured (the expert's episodes: 2450) at 8857cb7, GAIL some commits before, DAC since rewards are
+scaled by returns that hold what its absorbing state is worth:
 
     loss     seed        40k      80k     120k     160k     200k
     gail        1        354      873     2079     3110     3204
@@ -21,7 +20,7 @@ of 8857cb7, where the first two ended at 2111 and 1138:
     gail        3        307      798     1450     1202     3162
     dac         1        360      685     1423     1941     3060
     dac         2        671     1006     1215     3100     3154
-    dac         3        398      728     1347     3146     2729
+    dac         3        678     1056     2243     2608     2958
     smiling     1        630     2421     1406     3191     3201
     smiling     2        373     1008     3204     2877     3273
     smiling     3        349      673     1044     1867     3253
