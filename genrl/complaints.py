@@ -98,8 +98,13 @@ def explain(error: Exception, config_names: Mapping[str, list[str]]) -> str:
         return _unknown_option(match[1].split("@")[0], match[2], config_names)
     if match := re.search(r"In '[^']*': Could not find '([^'/]+)'", text):
         return f"no config is called '{match[1]}'"
-    if match := re.search(r"Could not delete from config. '(\S+)' does not exist", text):
-        return unknown_word(match[1], config_names)
+    if match := re.search(
+        r"Could not delete from config. '(\S+)' does not exist|Could not delete '(\S+)'\. No", text
+    ):
+        word = match[1] or match[2]
+        if word in top_level(config_names):
+            return f"this config has no {word} that could be taken away"
+        return unknown_word(word, config_names)
     if match := re.search(r"Could not override '([^']+)'", text):
         return _unknown_key(match[1], str(cause), config_names)
     if match := re.search(r"already at '([^']+)'|Multiple values for (\S+)\. To", text):

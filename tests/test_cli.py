@@ -81,6 +81,8 @@ def test_mistakes(capsys: pytest.CaptureFixture[str], words: list[str], said: st
         ("expriment=x", "the config has no key 'expriment'. Did you mean 'experiment'?"),
         ("+expriment=x", "the config has no key 'expriment'. Did you mean 'experiment'?"),
         ("~samplr", "the config has no key 'samplr'. Did you mean 'sampler'?"),
+        ("~teacher", "this config has no teacher that could be taken away"),
+        ("~algorithm", "this config has no algorithm that could be taken away"),
         ("~sampler", "'sampler' has no value: give sampler=..."),
         (
             "sampler.steps=many",
