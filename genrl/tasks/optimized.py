@@ -90,7 +90,9 @@ def read_optimized(path: Path) -> Optimized:
             is_whole = len(content["times"]) == found.steps + 1
         else:
             is_whole = found.coefficients().of_z.shape == (found.steps - 1, found.steps - 1)
-    except (ValueError, KeyError, TypeError, AttributeError, OSError, RuntimeError) as error:
+    except (
+        ValueError, KeyError, TypeError, AttributeError, OSError, RuntimeError, OverflowError
+    ) as error:  # fmt: skip
         raise ConfigurationError(
             f"{path} is no file of genrl optimize ({type(error).__name__})"
         ) from error
