@@ -28,6 +28,7 @@ def check_words(words: Sequence[str], config_names: Mapping[str, list[str]]) -> 
         ConfigurationError: on the first one; the message names the nearest.
     """
     known_words = [*top_level(config_names), "hydra"]
+    parser = OverridesParser.create()
     for word in words:
         added = re.match(r"\++(\w+)", word)
         if added and added[1] not in known_words:
@@ -41,13 +42,15 @@ def check_words(words: Sequence[str], config_names: Mapping[str, list[str]]) -> 
                     raise ConfigurationError(f"to choose no {match[1]}, write '~{match[1]}'")
                 if option not in config_names[match[1]]:
                     raise ConfigurationError(_unknown_option(match[1], option, config_names))
-        _refuse_other_than_names(word, config_names)
+        _refuse_other_than_names(parser, word, config_names)
 
 
-def _refuse_other_than_names(word: str, config_names: Mapping[str, list[str]]) -> None:
-    """Of a group, numbers and truth values choose nothing; Hydra tells a programmer so."""
+def _refuse_other_than_names(
+    parser: OverridesParser, word: str, config_names: Mapping[str, list[str]]
+) -> None:
+    """Numbers choose no option of a group, nor do several names; Hydra tells a programmer so."""
     try:
-        override = OverridesParser.create().parse_override(word)
+        override = parser.parse_override(word)
     except HydraException:
         return  # a flag, or what `explain` tells of
     group = override.key_or_group
@@ -63,12 +66,8 @@ def _refuse_other_than_names(word: str, config_names: Mapping[str, list[str]]) -
         is_name = isinstance(value, str | dict) or (value is None and override.is_delete())
     if not is_name:
         raise ConfigurationError(f"'{word}': {group} takes the name of an option")
-    if (
-        isinstance(value, list)
-        and len(value) > 1
-        and group in config_names
-        and group not in _SEVERAL
-    ):
+    takes_one = group in config_names and group not in _SEVERAL
+    if takes_one and isinstance(value, list) and len(value) > 1:
         raise ConfigurationError(
             f"'{word}': there is one {group} at a time; to compare several, "
             f"write genrl train -m {group}={','.join(value)}"

@@ -1,8 +1,7 @@
 """The top levels of a run's config: what is not a component of some kind."""
 
 from collections.abc import Mapping
-from dataclasses import MISSING as WITHOUT_DEFAULT
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import asdict, dataclass, field, is_dataclass
 from pathlib import Path
 from types import UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -106,8 +105,6 @@ class AgentConfig:
 
 ROOTS: dict[str, type[Any]] = {"diffusion": RunConfig, "agent": AgentConfig}
 SCHEMAS: tuple[type[Any], ...] = (Training, AgentTraining, RunConfig, AgentConfig)
-
-
 _FOREIGN = ("optimizer", "trainer", "logger")  # classes of others, which have a _target_
 
 
@@ -140,27 +137,20 @@ def completed(config: Mapping[str, Any], path: Path) -> dict[str, Any]:
 def _completed(
     config: Mapping[str, Any], schema: type[Any], where: str, parent: str
 ) -> dict[str, Any]:
-    values, hints = dict(config), get_type_hints(schema)
-    for entry in fields(schema):
-        key, hint = f"{parent}{entry.name}", hints[entry.name]
-        if entry.name not in values:
-            made = entry.default_factory
-            default = entry.default if made is WITHOUT_DEFAULT else made()
-            if is_dataclass(default):
-                default = vars(default)
-            if default == MISSING:
-                raise ConfigurationError(f"{where}it has no '{key}', so it is not a run's config")
-            values[entry.name] = default
-        value = values[entry.name]
+    defaults = asdict(schema())
+    values = {**defaults, **config}
+    for name, hint in get_type_hints(schema).items():
+        key, value, is_optional = f"{parent}{name}", values[name], defaults[name] != MISSING
+        if name not in config and not is_optional:
+            raise ConfigurationError(f"{where}it has no '{key}', so it is not a run's config")
         if is_dataclass(hint) and isinstance(value, dict):
             assert isinstance(hint, type)
-            values[entry.name] = _completed(value, hint, where, f"{key}.")
-        elif not _fits(value, hint, may_be_none=entry.default is not MISSING):
+            values[name] = _completed(value, hint, where, f"{key}.")
+        elif not _fits(value, hint, may_be_none=is_optional):
             raise ConfigurationError(f"{where}{key} cannot be {value!r}")
-        if hint is Any and value is not None and key not in _FOREIGN:
-            name = value.get("name")
-            if not isinstance(name, str):
-                raise ConfigurationError(f"{where}the {key} has no name")
+        is_component = hint is Any and value is not None and key not in _FOREIGN
+        if is_component and not isinstance(value.get("name"), str):
+            raise ConfigurationError(f"{where}the {key} has no name")
     return values
 
 
