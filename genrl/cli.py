@@ -5,9 +5,11 @@ the traceback.
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import sys
+import types
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -207,12 +209,22 @@ def _dispatch(words: list[str], debug: bool) -> int:
     return _run(command.run, rest, debug)
 
 
+def _imported(module: str) -> types.ModuleType:
+    """The module; what is imported stays, so that to look for garbage in it would be in vain."""
+    gc.disable()
+    try:
+        return importlib.import_module(module)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def _run(path: str, words: list[str], debug: bool) -> int:
     from genrl.registry import ConfigurationError
 
     module, _, function = path.partition(":")
     try:
-        run: Callable[[list[str]], int | None] = getattr(importlib.import_module(module), function)
+        run: Callable[[list[str]], int | None] = getattr(_imported(module), function)
         return run(words) or 0
     except ConfigurationError as error:
         if debug:

@@ -97,8 +97,7 @@ class Registry(Generic[T]):
                     f"by {_path(other)} and by {_path(component)}; "
                     "one of them needs another name"
                 )
-            for parameter in _parameters(component):
-                _require_storable(self.kind, name, parameter)
+            _require_storable(self.kind, name, _parameters(component))
             self._components[name] = component
             return component
 
@@ -237,18 +236,29 @@ def _field(parameter: Parameter) -> tuple[str, Any, Any]:
     return parameter.name, _storable(parameter.annotation), field
 
 
-def _require_storable(kind: str, name: str, parameter: Parameter) -> None:
-    if parameter.name == "name":
+def _require_storable(kind: str, name: str, parameters: list[Parameter]) -> None:
+    if any(parameter.name == "name" for parameter in parameters):
         raise ConfigurationError(
             f"{kind} '{name}': a parameter cannot be called 'name', which names the component"
         )
+    # All at once: a class for each of them would cost every command half a second.
+    if _refusal(parameters) is None:
+        return
+    for parameter in parameters:
+        if error := _refusal([parameter]):
+            raise ConfigurationError(
+                f"{kind} '{name}': the parameter '{parameter.name}' has a type or a default that "
+                f"no config can hold: {parameter.type_name} = {parameter.default!r}"
+            ) from error
+
+
+def _refusal(parameters: list[Parameter]) -> Exception | None:
+    """What OmegaConf has against a config with these parameters."""
     try:
-        OmegaConf.structured(dataclasses.make_dataclass("Schema", [_field(parameter)]))
+        OmegaConf.structured(dataclasses.make_dataclass("Schema", map(_field, parameters)))
     except Exception as error:
-        raise ConfigurationError(
-            f"{kind} '{name}': the parameter '{parameter.name}' has a type or a default that no "
-            f"config can hold: {parameter.type_name} = {parameter.default!r}"
-        ) from error
+        return error
+    return None
 
 
 def _is_union(annotation: Any) -> bool:
