@@ -1,6 +1,7 @@
 """Distributions of the training times."""
 
 import math
+from typing import Any
 
 import pytest
 import scipy.stats
@@ -28,8 +29,9 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def p_value(values: torch.Tensor, distribution: str, *arguments: float) -> float:
-    return float(scipy.stats.kstest(values.double().numpy(), distribution, args=arguments).pvalue)
+def p_value(values: torch.Tensor, distribution: Any) -> float:
+    # Not by name and args: scipy 1.18 hands those to a standard normal that takes none.
+    return float(scipy.stats.kstest(values.double().numpy(), distribution.cdf).pvalue)
 
 
 @pytest.mark.parametrize("name", time_samplers.names())
@@ -48,7 +50,7 @@ def test_contract(name: str) -> None:
 
 def test_uniform() -> None:
     times = UniformTimeSampler(CosineSchedule()).sample(NUM, seeded())
-    assert p_value(times, "uniform") > 0.01
+    assert p_value(times, scipy.stats.uniform) > 0.01
     correlation = torch.corrcoef(torch.stack([times[1:], times[:-1]]))[0, 1].item()
     assert abs(correlation) < 4 / math.sqrt(NUM)
 
@@ -66,7 +68,7 @@ def test_low_discrepancy_has_one_time_in_every_interval() -> None:
 def test_each_low_discrepancy_time_is_uniform() -> None:
     sampler, generator = LowDiscrepancyTimeSampler(CosineSchedule()), seeded()
     fifth = torch.stack([sampler.sample(8, generator)[5] for _ in range(4000)])
-    assert p_value(fifth, "uniform") > 0.01
+    assert p_value(fifth, scipy.stats.uniform) > 0.01
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_each_low_discrepancy_time_is_uniform() -> None:
 def test_lognormal_is_normal_in_log_sigma(schedule: NoiseSchedule, mean: float, std: float) -> None:
     times = LognormalTimeSampler(schedule, mean=mean, std=std).sample(NUM, seeded())
     log_sigma = -schedule.log_snr(times.double()) / 2
-    assert p_value(log_sigma, "norm", mean, std) > 0.01
+    assert p_value(log_sigma, scipy.stats.norm(mean, std)) > 0.01
 
 
 def test_lognormal_levels_beyond_the_schedule_are_its_ends() -> None:
@@ -93,7 +95,7 @@ def test_lognormal_levels_beyond_the_schedule_are_its_ends() -> None:
 def test_logit_normal(mean: float, std: float) -> None:
     sampler = LogitNormalTimeSampler(FlowSchedule(), mean=mean, std=std)
     times = sampler.sample(NUM, seeded())
-    assert p_value(times.double().logit(), "norm", mean, std) > 0.01
+    assert p_value(times.double().logit(), scipy.stats.norm(mean, std)) > 0.01
 
 
 @pytest.mark.parametrize("sampler", [LogitNormalTimeSampler, LognormalTimeSampler])
