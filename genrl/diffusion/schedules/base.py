@@ -115,5 +115,6 @@ def require_falling(log_snr_min: float, log_snr_max: float) -> None:
 def _load_forward_mode() -> None:
     """Have torch compile its forward-mode rules, which warns of torch's own use of TorchScript."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)
+        for category in (FutureWarning, DeprecationWarning):  # of torch 2.14, of 2.11
+            warnings.simplefilter("ignore", category)
         torch.func.jvp(torch.sin, (torch.zeros(()),), (torch.ones(()),))
