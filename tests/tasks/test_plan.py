@@ -52,7 +52,10 @@ def measured(words: list[str], folder: Path) -> int:
     What an earlier run in this process left behind may be freed while this one works, whenever the
     garbage collector comes by: it is not this run's.
     """
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
+    # What is accumulated is one cycle; torch 2.11 warns where it is not asked for.
+    with profile(
+        activities=[ProfilerActivity.CPU], profile_memory=True, acc_events=True
+    ) as profiler:
         train(compose(words), folder)
     assert profiler.profiler is not None
     waiting = list(profiler.profiler.kineto_results.experimental_event_tree())
