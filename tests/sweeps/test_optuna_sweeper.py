@@ -22,7 +22,7 @@ from genrl.sweeps.optuna_sweeper import OptunaSweeper
     ("words", "reason"),
     [
         (["seed=1"], "a search needs something to search over"),
-        (["training.learning_rate=interval(5,1)"], "is nothing to search over"),
+        (["training.learning_rate=interval(5,1)"], "is nothing to search over: `low <= high`"),
         (["seed=1,2", "hydra.sweeper.sampler=tpee"], "Did you mean 'tpe'"),
         (["seed=1,2", "hydra.sweeper.direction=up"], "hydra.sweeper.direction is one of"),
         (["seed=1,2", "hydra.sweeper.n_trials=0"], "n_trials must be at least 1, not 0"),

@@ -48,8 +48,8 @@ def test_a_job_of_another_search(overrides: list[str]) -> None:
 @pytest.mark.parametrize(
     ("word", "reason"),
     [
-        ("lr=interval(2,1)", "'lr=interval(2,1)' is nothing to search over"),
-        ("lr=tag(log,interval(0,1))", "'lr=tag(log,interval(0,1))' is nothing to search over"),
+        ("lr=interval(2,1)", "'lr=interval(2,1)' is nothing to search over: `low <= high`"),
+        ("lr=tag(log,interval(0,1))", "`low > 0` must hold"),
         ("lr=interval(0,inf)", "its ends must be finite"),
         ("lr=interval(nan,1)", "its ends must be finite"),
         ("lr=interval(-1e308,1e308)", "its ends must be finite"),
