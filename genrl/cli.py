@@ -210,12 +210,11 @@ def _dispatch(words: list[str], debug: bool) -> int:
 
 
 def _imported(module: str) -> types.ModuleType:
-    """The module; what is imported stays, so that to look for garbage in it would be in vain."""
+    """The module; what is imported stays, so that nobody need look for garbage meanwhile."""
     gc.disable()
     try:
         return importlib.import_module(module)
     finally:
-        gc.freeze()
         gc.enable()
 
 
