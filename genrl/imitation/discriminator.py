@@ -1,7 +1,10 @@
 """A network that tells the expert from the learner, and what keeps it smooth.
 
-The inputs x are standardized by the *expert's* mean and standard deviation, the learner's too:
-statistics that followed the learner would move the reward without any learning.
+The inputs x are standardized by mean and standard deviation of an even mixture of the expert's
+steps and the learner's first ones. The expert's alone would not do: demonstrations of a policy's
+mode may hardly move, and whatever the learner does then lies hundreds of deviations away, where the
+logit is saturated and its reward tells no step from another. Statistics that went on following the
+learner would move the reward without any learning.
 
 Gradient penalty: E (‖∇d(u x_E + (1 - u) x_L)‖ - 1)², u uniform, in standardized units (Gulrajani et
 al. 2017). Spectral normalization: every weight matrix divided by its greatest singular value
@@ -18,21 +21,31 @@ from genrl.networks.perceptron import perceptron
 
 
 class Standardizer(nn.Module):
-    """(x - mean) / std by the statistics of the expert.
+    """(x - mean) / std of an even mixture of groups of rows.
 
     Args:
-        expert: rows of the expert, (steps, size).
+        groups: rows, (steps, size) each; every group counts as much as another.
         smallest_std: numbers that vary less keep their own units.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, expert: Tensor, smallest_std: float = 1e-4) -> None:
+    def __init__(self, *groups: Tensor, smallest_std: float = 1e-4) -> None:
         super().__init__()
-        std = expert.double().std(0, correction=0)
-        self.register_buffer("mean", expert.double().mean(0).to(expert.dtype))
-        self.register_buffer("std", std.where(std > smallest_std, 1.0).to(expert.dtype))
+        self.smallest_std = smallest_std
+        for name in ("mean", "std"):
+            self.register_buffer(name, torch.zeros_like(groups[0][0]))
+        self.fit(*groups)
+
+    def fit(self, *groups: Tensor) -> None:
+        """Take the statistics of other groups."""
+        doubles = [group.double() for group in groups]
+        mean = torch.stack([group.mean(0) for group in doubles]).mean(0)
+        variances = [(group - mean).square().mean(0) for group in doubles]
+        std = torch.stack(variances).mean(0).sqrt()
+        self.mean.copy_(mean)
+        self.std.copy_(std.where(std > self.smallest_std, 1.0))
 
     def forward(self, x: Tensor) -> Tensor:
         """Standardized rows, (..., size)."""
@@ -58,7 +71,7 @@ class Discriminator(nn.Module):
     """A perceptron that gives a number for each row.
 
     Args:
-        expert: rows of the expert, (steps, size), for the statistics.
+        expert: rows of the expert, (steps, size), for the statistics until `meet`.
         hidden: sizes of the hidden layers.
         activation: of the hidden layers.
         spectral_norm: divide every weight matrix by its greatest singular value.
@@ -85,6 +98,10 @@ class Discriminator(nn.Module):
         """(..., size) to (...)."""
         output: Tensor = self.network(self.standardize(x)).squeeze(-1)
         return output
+
+    def meet(self, expert: Tensor, learner: Tensor) -> None:
+        """Standardize by both, rows of (steps, size), from now on."""
+        self.standardize.fit(expert, learner)
 
     def gradient_penalty(
         self, expert: Tensor, learner: Tensor, generator: torch.Generator

@@ -75,6 +75,10 @@ class AdversarialReward(RewardModel):
     def logit(self, rows: Tensor) -> Tensor:
         """The logit of "this is the expert's", with gradient, (...)."""
 
+    @abc.abstractmethod
+    def meet(self, expert: Tensor, learner: Tensor) -> None:
+        """Take all rows of the expert and the learner's first, once, to standardize by."""
+
     def penalty(self, expert: Tensor, learner: Tensor, generator: torch.Generator) -> Tensor | None:
         """What is added to the loss of a batch of rows; here: nothing."""
         return None
@@ -104,6 +108,8 @@ class AdversarialReward(RewardModel):
         """Steps of the discriminator on equal parts of expert and learner."""
         with torch.no_grad():
             rows = self.rows(fresh).cpu()
+            if len(rows) and not len(self.history):
+                self.meet(self.rows(self.expert), rows)
         self.history.add(rows)
         is_due = self.calls % self.freeze == 0
         self.calls += 1

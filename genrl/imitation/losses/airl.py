@@ -102,9 +102,7 @@ class AIRL(AdversarialReward):
 
     def advantage(self, rows: Tensor) -> Tensor:
         """f, (...)."""
-        size = self.spec.obs_size
-        sizes = [size, size, 1, 1, rows.shape[-1] - 2 * size - 2]
-        obs, next_obs, alive, _, seen = torch.split(rows, sizes, dim=-1)
+        obs, next_obs, alive, _, seen = self._split(rows)
         following: Tensor = self.gamma * alive.squeeze(-1) * self.potential(next_obs)
         f: Tensor = self.base(seen) + following - self.potential(obs)
         return f
@@ -112,3 +110,13 @@ class AIRL(AdversarialReward):
     def logit(self, rows: Tensor) -> Tensor:
         """f - log π."""
         return self.advantage(rows) - rows[..., 2 * self.spec.obs_size + 1]
+
+    def meet(self, expert: Tensor, learner: Tensor) -> None:
+        """Hand to either network what it sees."""
+        of_expert, of_learner = self._split(expert), self._split(learner)
+        self.potential.meet(of_expert[0], of_learner[0])
+        self.base.meet(of_expert[-1], of_learner[-1])
+
+    def _split(self, rows: Tensor) -> tuple[Tensor, ...]:
+        size = self.spec.obs_size
+        return torch.split(rows, [size, size, 1, 1, rows.shape[-1] - 2 * size - 2], dim=-1)

@@ -107,6 +107,10 @@ class DAC(AdversarialReward):
         logit: Tensor = self.discriminator(rows)
         return logit
 
+    def meet(self, expert: Tensor, learner: Tensor) -> None:
+        """Hand them to the discriminator."""
+        self.discriminator.meet(expert, learner)
+
     def penalty(self, expert: Tensor, learner: Tensor, generator: torch.Generator) -> Tensor | None:
         """The gradient penalty, weighted."""
         if not self.gradient_penalty:
