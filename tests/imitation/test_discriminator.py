@@ -24,6 +24,14 @@ def test_the_expert_is_standardized_to_mean_0_and_standard_deviation_1() -> None
     torch.testing.assert_close(z.std(0, correction=0), torch.ones(3, dtype=torch.float64))
 
 
+def test_groups_of_any_size_count_alike() -> None:
+    few, many = rows(100, 1, shift=4.0), rows(700, 2, shift=-1.0)
+    standardize = Standardizer(few, many)
+    both = torch.cat([few.repeat(7, 1), many])
+    torch.testing.assert_close(standardize.mean, both.mean(0), rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(standardize.std, both.std(0, correction=0), rtol=1e-12, atol=1e-12)
+
+
 def test_numbers_that_do_not_vary_keep_their_units() -> None:
     expert = rows(500, 1)
     expert[:, 1] = 5.0

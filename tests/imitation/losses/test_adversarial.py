@@ -1,14 +1,17 @@
 """What adversarial rewards share: budget of steps, freezing, history, saving."""
 
 import io
+import itertools
 from collections.abc import Callable
 
 import pytest
 import torch
 
-from genrl.imitation.losses import RewardModel
+from genrl.imitation.demonstrations import Demonstration, Demonstrations
+from genrl.imitation.losses import ImitationParts, RewardModel, imitation_losses
 from genrl.imitation.losses.adversarial import AdversarialReward
-from genrl.rl.transitions import Transitions
+from genrl.rl.spec import EnvSpec
+from genrl.rl.transitions import Transitions, simple_transitions
 
 Build = Callable[..., RewardModel]
 Draw = Callable[..., Transitions]
@@ -134,3 +137,30 @@ def test_the_experts_steps_are_paid_more_than_a_far_learners(
             assert min(expert.min(), learner.min()) >= 0
         if sign == "negative":
             assert max(expert.max(), learner.max()) <= 0
+
+
+@pytest.mark.parametrize("name", ["gail", "dac"])
+def test_a_learner_far_from_an_expert_that_hardly_moves_is_paid_for_coming_nearer(
+    name: str, spec: EnvSpec
+) -> None:
+    # Demonstrations of a policy's mode: a standard deviation of .003 where the learner has 1.
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=random)
+
+    random = generator()
+    episode = Demonstration(0.003 * normal(501, 3), 0.003 * normal(500, 2), torch.ones(500), False)
+    parts = ImitationParts(spec, Demonstrations([episode], "a test"))
+    torch.manual_seed(0)
+    model = imitation_losses.build({"name": name, "inputs": "state"}, parts)
+    assert isinstance(model, RewardModel)
+    for _ in range(10):
+        obs = normal(4000, 3)
+        model.update(simple_transitions(obs, normal(4000, 2), obs), random)
+
+    directions = torch.nn.functional.normalize(normal(4000, 3), dim=1)
+    rewards = []
+    for distance in (0.0, 0.5, 1.0, 2.0):
+        obs = distance * directions
+        steps = simple_transitions(obs, torch.zeros(4000, 2), obs)
+        rewards.append(float(model.reward(steps).mean()))
+    assert all(0.1 < near - far < 2 for near, far in itertools.pairwise(rewards)), rewards

@@ -66,6 +66,16 @@ def test_the_potential_telescopes_along_an_episode(model: AIRL, is_terminated: b
     assert total.item() == pytest.approx(expected.item(), abs=1e-6)
 
 
+def test_either_network_standardizes_what_it_sees_of_both(model: AIRL, draw: Draw) -> None:
+    expert, first = model.expert, draw(len(model.expert), shift=2.0)
+    model.update(first, torch.Generator().manual_seed(0))
+    both = Transitions.cat([expert, first])
+    seen = torch.cat([both.obs, both.action.clamp(-1, 1)], -1)
+    for network, rows in ((model.potential, both.obs), (model.base, seen)):
+        torch.testing.assert_close(network.standardize.mean, rows.mean(0))
+        torch.testing.assert_close(network.standardize.std, rows.std(0, correction=0))
+
+
 def test_without_a_density_the_logit_is_f(model: AIRL, draw: Draw) -> None:
     rows = model.rows(draw(20))
     assert torch.equal(model.logit(rows), model.advantage(rows))
@@ -104,14 +114,19 @@ def test_the_best_f_for_known_densities_is_the_experts_log_density(
 ) -> None:
     # One state, actions of density p_E for the expert and π for the learner: exp f / (exp f + π)
     # is right for f = log p_E. Here p_E is uniform on [-½, ½]², so that f = 0 wherever it is.
-    model = build("airl", learning_rate=1e-2, updates_per_step=0.1, history=3000, hidden=(32,))
+    model = build("airl", learning_rate=1e-2, updates_per_step=0.2, history=3000, hidden=(32,))
     assert isinstance(model, AIRL)
     model.log_prob = lambda steps: torch.full(steps.shape, -math.log(4.0))  # uniform on [-1, 1]²
-    expert = model.expert
     generator = torch.Generator().manual_seed(0)
-    chosen = torch.randint(len(expert), (3000,), generator=generator)
-    fresh = expert[chosen]
-    fresh.action.uniform_(-1, 1, generator=generator)
+
+    def uniform(bound: float) -> Transitions:
+        chosen = torch.randint(len(demonstrated), (3000,), generator=generator)
+        steps = demonstrated[chosen]
+        steps.action.uniform_(-bound, bound, generator=generator)
+        return steps
+
+    demonstrated = model.expert
+    model.expert, fresh = uniform(0.5), uniform(1.0)
     model.update(fresh, generator)
     with torch.no_grad():
         f = model.advantage(model.rows(fresh))

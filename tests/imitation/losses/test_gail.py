@@ -165,23 +165,35 @@ def test_at_the_start_it_pays_what_an_uninformative_discriminator_pays(
 
 
 @pytest.mark.parametrize("inputs", ["state", "state_action", "state_next_state"])
-def test_statistics_are_the_experts_and_stay(
+def test_statistics_are_of_the_expert_and_the_learners_first_steps_and_stay(
     build: Build, draw: Draw, demonstrations: Demonstrations, inputs: str
 ) -> None:
     model = build("gail", inputs=inputs)
     assert isinstance(model, GAIL)
-    steps = demonstrations.transitions()
-    seen = {
-        "state": steps.next_obs,
-        "state_action": torch.cat([steps.obs, steps.action], 1),
-        "state_next_state": torch.cat([steps.obs, steps.next_obs], 1),
-    }[inputs]
-    before = copy.deepcopy(model.discriminator.standardize.state_dict())
-    torch.testing.assert_close(before["mean"], seen.mean(0))
-    torch.testing.assert_close(before["std"], seen.std(0, correction=0))
-    model.update(draw(1000, shift=50.0), torch.Generator().manual_seed(0))
-    after = model.discriminator.standardize.state_dict()
-    assert all(torch.equal(after[key], before[key]) for key in before)
+
+    def seen(steps: Transitions) -> torch.Tensor:
+        action = steps.action.clamp(-1, 1)
+        return {
+            "state": steps.next_obs,
+            "state_action": torch.cat([steps.obs, action], 1),
+            "state_next_state": torch.cat([steps.obs, steps.next_obs], 1),
+        }[inputs]
+
+    def assert_statistics_of(rows: torch.Tensor) -> None:
+        torch.testing.assert_close(statistics.mean, rows.mean(0))
+        torch.testing.assert_close(statistics.std, rows.std(0, correction=0))
+
+    generator, statistics = torch.Generator().manual_seed(0), model.discriminator.standardize
+    expert, first = demonstrations.transitions(), draw(5 * 80, shift=2.0)
+    assert len(expert) == 80
+    assert_statistics_of(seen(expert))
+    model.update(draw(0), generator)
+    assert_statistics_of(seen(expert))
+    model.update(first, generator)
+    assert_statistics_of(torch.cat([seen(expert).repeat(5, 1), seen(first)]))
+    before = copy.deepcopy(statistics.state_dict())
+    model.update(draw(1000, shift=50.0), generator)
+    assert all(torch.equal(value, before[key]) for key, value in statistics.state_dict().items())
 
 
 def test_actions_are_seen_as_executed(build: Build, draw: Draw) -> None:
