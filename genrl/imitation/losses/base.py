@@ -77,8 +77,7 @@ class ImitationLoss(nn.Module, abc.ABC):
 class RewardModel(ImitationLoss):
     """A reward for each transition, learned from demonstrations and from what the learner does.
 
-    Observations arrive as the environment gives them; the model standardizes them itself, by the
-    expert's statistics.
+    Observations arrive as the environment gives them; the model standardizes them itself.
     """
 
     sign: Sign = "unbiased"
