@@ -5,6 +5,7 @@ out at every stage, batch size, rank and number of devices, up to what the model
 to it.
 """
 
+import warnings
 from collections.abc import Sequence
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.denoiser import ConditionalDenoise
-from genrl.diffusion.guidance.base import Guidance
+from genrl.diffusion.guidance.base import Guidance, guidances
 from genrl.diffusion.noise import generators_for, randn
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import Denoise, Sampler
@@ -79,11 +80,16 @@ class SampleDrawer:
     def bound(self, label: Labels | None, w: float) -> Denoise:
         """The model of (z, t) alone, guided; bind anew for each run of a sampler.
 
+        Warns where the guidance objects to the weight.
+
         Args:
             label: class of each example; None for data without labels.
             w: guidance weight.
         """
         guidance = self._guidance(w)
+        if guidance is not None and (objection := guidance.objection_to(w)) is not None:
+            name = guidances.name_of(type(guidance))
+            warnings.warn(f"guidance '{name}': {objection}", stacklevel=2)
         weight = w if self.is_guided or guidance is not None else None
         return bind(self.denoiser, label, weight, guidance, self.thresholding)
 

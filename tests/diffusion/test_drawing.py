@@ -191,3 +191,12 @@ def test_no_guidance_component_ignores_the_weight() -> None:
     plain = drawer().draw(range(6), steps=5, w=0.0, seed=0)
     ignoring = drawer(guidance=NoGuidance(3)).draw(range(6), steps=5, w=3.0, seed=0)
     assert torch.equal(ignoring, plain)
+
+
+def test_a_weight_out_of_the_guidances_range_is_warned_of_and_taken() -> None:
+    drawing = drawer(guidance=CfgPlusPlusGuidance(3))
+    choices = {"steps": 2, "seed": 0}
+    at_most = drawing.draw(range(3), w=1.0, **choices)
+    with pytest.warns(UserWarning, match="guidance 'cfg_plus_plus': w is a λ from 0 to 1, and not"):
+        beyond = drawing.draw(range(3), w=1.5, **choices)
+    assert not torch.equal(beyond, at_most)

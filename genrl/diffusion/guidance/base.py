@@ -63,3 +63,7 @@ class Guidance(abc.ABC):
         `genrl verify` names it with this reason instead of proving it.
         """
         return None
+
+    def objection_to(self, w: float) -> str | None:
+        """Why a weight makes no sense for a sampler, with what would; None where it does."""
+        return None

@@ -59,6 +59,11 @@ class CfgPlusPlusGuidance(Guidance):
     def begin(self) -> Guide:
         return self._renoised
 
+    def objection_to(self, w: float) -> str | None:
+        if 0 <= w <= 1:
+            return None
+        return f"w is a λ from 0 to 1, and not {w:g}: give w=0.2 or so"
+
     def _renoised(
         self, denoiser: ConditionalDenoise, z: Data, t: Batch, label: Labels | None, w: Batch
     ) -> Prediction:
