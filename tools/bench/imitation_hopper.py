@@ -11,16 +11,17 @@ episodes with the policy's mode in fresh environments; below the seeds stand the
 mean and its stratified bootstrap interval. Behavioural cloning takes no steps in environments: its
 columns are fifths of its 10,000 updates.
 
-Measured (the expert's episodes: 2450) at 8857cb7, GAIL some commits before, DAC since rewards are
-scaled by returns that hold what its absorbing state is worth:
+Measured (the expert's episodes: 2450), GAIL and DAC at ec27261, the others at 8857cb7:
 
     loss     seed        40k      80k     120k     160k     200k
-    gail        1        354      873     2079     3110     3204
-    gail        2        628      845     1292     1492     3011
-    gail        3        307      798     1450     1202     3162
-    dac         1        360      685     1423     1941     3060
-    dac         2        671     1006     1215     3100     3154
-    dac         3        678     1056     2243     2608     2958
+    gail        1        244     1821     3194     3156     3093
+    gail        2        245     1121     1710     1726     3208
+    gail        3        246     1189     3174     3198     3213
+    gail      IQM        245     1377     2692     2693     3171
+    dac         1        248     2102     3036     3003     2751
+    dac         2       1475     1588     3132     2875     3173
+    dac         3        239     1104     1260     3148     3174
+    dac       IQM        654     1598     2476     3009     3033
     smiling     1        630     2421     1406     3191     3201
     smiling     2        373     1008     3204     2877     3273
     smiling     3        349      673     1044     1867     3253
