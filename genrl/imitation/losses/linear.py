@@ -4,8 +4,9 @@ The expert beats the learner on a cost c = wᵀφ by wᵀ(μ_L - μ_E), μ = E �
 worst of them, sup_{w in W} wᵀ(μ_L - μ_E), whose w has a closed form (a subclass): nothing is
 trained. The reward is -wᵀφ.
 
-Features are φ = (s, a, s², a²): inputs standardized by the expert, their squares, both standardized
-by the expert again, so that μ_E = 0 and no number counts more than another. A constant feature, 1,
+Features are φ = (s, a, s², a²): inputs standardized by the expert and the learner's first steps
+together (why: `genrl.imitation.discriminator`), their squares, both standardized so again, so that
+no number counts more than another, and counted from the expert's mean. A constant feature, 1,
 has no part in any difference of means; what it could do, shifting the reward to one sign for tasks
 that end early, is done by a bound: the least (greatest) reward among fresh and demonstrated steps.
 Ho, Gupta & Ermon 2016.
@@ -38,6 +39,7 @@ class LinearReward(RewardModel):
         ValueError: if a number is out of its range.
     """
 
+    target: Tensor
     mean: Tensor
     cost: Tensor
     bound: Tensor
@@ -52,11 +54,11 @@ class LinearReward(RewardModel):
                 f"history={history} must be at least 1 and limit={limit} greater than 0"
             )
         self.inputs, self.sign, self.history, self.limit = inputs, sign, history, limit
-        expert = inputs_of(self.expert_steps(), inputs, self.spec)
-        self.standardize = Standardizer(expert)
-        self.standardize_features = Standardizer(self._powers(expert))
-        self.expert = self.features(expert)
-        size = self.expert.shape[1]
+        self.expert = inputs_of(self.expert_steps(), inputs, self.spec)
+        self.standardize = Standardizer(self.expert)
+        self.standardize_features = Standardizer(self._powers(self.expert))
+        size = 2 * self.expert.shape[1]
+        self.register_buffer("target", torch.zeros(size))
         self.register_buffer("mean", torch.zeros(size))
         self.register_buffer("cost", torch.zeros(size))
         self.register_buffer("bound", torch.zeros(()))
@@ -80,7 +82,7 @@ class LinearReward(RewardModel):
     def reward(self, steps: Transitions) -> Tensor:
         """-wᵀφ, shifted."""
         x = inputs_of(steps, self.inputs, self.spec).to(self.mean.device)
-        reward = -self.features(x) @ self.cost
+        reward = (self.target - self.features(x)) @ self.cost
         if self.sign == "positive":
             reward = (reward - self.bound).clamp(min=0)
         elif self.sign == "negative":
@@ -92,14 +94,19 @@ class LinearReward(RewardModel):
         """The learner's mean of features, and the cost that follows from it."""
         if not len(fresh):
             return {}
-        features = self.features(inputs_of(fresh, self.inputs, self.spec).to(self.mean.device))
-        share = -math.expm1(-len(fresh) / self.history) if bool(self.is_begun) else 1.0
-        self.mean.lerp_(features.mean(0), share)
-        self.is_begun.fill_(True)
+        learner = inputs_of(fresh, self.inputs, self.spec).to(self.mean.device)
         expert = self.expert.to(self.mean.device)
-        gap = self.mean - expert.mean(0)
+        if not self.is_begun:
+            self.standardize.fit(expert, learner)
+            self.standardize_features.fit(self._powers(expert), self._powers(learner))
+        of_expert, of_learner = self.features(expert), self.features(learner)
+        share = -math.expm1(-len(fresh) / self.history) if self.is_begun else 1.0
+        self.mean.lerp_(of_learner.mean(0), share)
+        self.is_begun.fill_(True)
+        self.target.copy_(of_expert.mean(0))
+        gap = self.mean - self.target
         self.cost.copy_(self.worst_cost(gap))
-        rewards = -torch.cat([features, expert]) @ self.cost
+        rewards = (self.target - torch.cat([of_learner, of_expert])) @ self.cost
         self.bound.copy_(rewards.min() if self.sign == "positive" else rewards.max())
         return {
             "feature_gap": float(gap.norm()),

@@ -139,7 +139,7 @@ def test_the_experts_steps_are_paid_more_than_a_far_learners(
             assert max(expert.max(), learner.max()) <= 0
 
 
-@pytest.mark.parametrize("name", ["gail", "dac"])
+@pytest.mark.parametrize("name", ["gail", "dac", "fem", "game_theoretic"])
 def test_a_learner_far_from_an_expert_that_hardly_moves_is_paid_for_coming_nearer(
     name: str, spec: EnvSpec
 ) -> None:
@@ -163,4 +163,6 @@ def test_a_learner_far_from_an_expert_that_hardly_moves_is_paid_for_coming_neare
         obs = distance * directions
         steps = simple_transitions(obs, torch.zeros(4000, 2), obs)
         rewards.append(float(model.reward(steps).mean()))
-    assert all(0.1 < near - far < 2 for near, far in itertools.pairwise(rewards)), rewards
+    drops = [near - far for near, far in itertools.pairwise(rewards)]
+    assert min(drops) > 0
+    assert max(drops) < 0.8 * sum(drops) < 4
