@@ -153,9 +153,9 @@ def test_a_learner_far_from_an_expert_that_hardly_moves_is_paid_for_coming_neare
     torch.manual_seed(0)
     model = imitation_losses.build({"name": name, "inputs": "state"}, parts)
     assert isinstance(model, RewardModel)
-    for _ in range(10):
-        obs = normal(4000, 3)
-        model.update(simple_transitions(obs, normal(4000, 2), obs), random)
+    for _ in range(4):
+        obs = normal(2000, 3)
+        model.update(simple_transitions(obs, normal(2000, 2), obs), random)
 
     directions = torch.nn.functional.normalize(normal(4000, 3), dim=1)
     rewards = []
