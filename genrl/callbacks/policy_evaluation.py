@@ -168,8 +168,8 @@ class PolicyEvaluationCallback(StageCallback["AgentModule"]):
         self._write(module, scores)
         summary = _summary(scores.returns.tolist())
         module.say(
-            f"evaluation after {module.agent.env_steps:,} steps: return {_range(summary)} "
-            f"({self.episodes} episodes)"
+            f"evaluation after {module.units_done():,} {module.unit}: "
+            f"return {_range(summary)} ({self.episodes} episodes)"
         )
         for logger in trainer.loggers:
             logger.log_metrics({"evaluation_return": summary.score}, step=module.updates)

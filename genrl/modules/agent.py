@@ -56,8 +56,6 @@ class AgentModule(StagedModule):
         say: where messages go.
     """
 
-    unit = "steps"
-
     def __init__(
         self,
         agent: Agent,
@@ -68,6 +66,7 @@ class AgentModule(StagedModule):
         super().__init__([Stage(POLICY_STAGE, {}, num_iterations, 1.0)])
         self.automatic_optimization = False
         self.agent, self.environment, self.say = agent, environment, say
+        self.unit = "steps" if agent.algorithm.steps_per_iteration else "gradient steps"
         self._shown = ""
 
     @property
@@ -84,8 +83,8 @@ class AgentModule(StagedModule):
         return torch.stack(list(self.metrics.values())).sum() if self.metrics else torch.zeros(())
 
     def units_done(self) -> int:
-        """Steps of environments."""
-        return self.agent.env_steps
+        """Steps of environments, or of gradients where none are taken."""
+        return self.agent.env_steps if self.unit == "steps" else self.agent.gradient_steps
 
     def headline(self) -> str:
         """The return of the last episodes."""

@@ -83,6 +83,8 @@ class Source:
 class Module:
     """What the callback sees of an `AgentModule`: the weight is a function of the update."""
 
+    unit = "steps"
+
     def __init__(self, steps: int = 40, total: int = 10) -> None:
         self.updates, self.total_updates, self.steps = 0, total, steps
         self.model, self.environment = Constant(), Source()
@@ -93,6 +95,9 @@ class Module:
     @property
     def is_over(self) -> bool:
         return self.updates >= self.total_updates
+
+    def units_done(self) -> int:
+        return self.agent.env_steps
 
     def say(self, text: str) -> None:
         self.said.append(text)

@@ -68,6 +68,17 @@ def test_a_run_ends_after_exactly_its_iterations(run: RunFolder) -> None:
     assert not agent.actor.normalizer.shift.equal(torch.zeros(3))
 
 
+def test_what_takes_no_steps_is_counted_in_gradient_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["env=inverted_pendulum", "evaluation.videos=false", "evaluation.episodes=2"]
+    sizes = ["algorithm.iterations=2", "algorithm.updates_per_iteration=5"]
+    train_agent(compose(["+experiment=bc", *words, *sizes]), tmp_path / "run")
+    said = capsys.readouterr().err
+    assert "evaluation after 0 gradient steps: return" in said
+    assert "evaluation after 10 gradient steps: return" in said
+
+
 def test_evaluation_is_that_of_fresh_episodes(run: RunFolder) -> None:
     text = evaluate_agent(run, 4)
     found = run.read_summary()["evaluation"]
