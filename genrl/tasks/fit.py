@@ -31,8 +31,15 @@ from genrl.report import write_report
 from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config
 from genrl.tasks.device import accelerator
-from genrl.tasks.launch import check_strategy, connect, is_lost, lost, outer_environment
-from genrl.tasks.sharded import sharded
+from genrl.tasks.launch import (
+    check_precision,
+    check_strategy,
+    connect,
+    is_lost,
+    lost,
+    outer_environment,
+)
+from genrl.tasks.sharded import ShardedStrategy
 
 log = logging.getLogger(__name__)
 
@@ -88,8 +95,9 @@ def build_trainer(
     settings = dict(config["trainer"])
     settings["accelerator"] = accelerator(settings["accelerator"])
     check_strategy(settings.get("strategy"))
+    check_precision(settings.get("precision"))
     if settings.get("strategy") == "fsdp":
-        settings["strategy"] = sharded(settings)
+        settings["strategy"] = ShardedStrategy()
     if settings.get("accumulate_grad_batches", 1) != 1:
         raise ConfigurationError(
             "trainer.accumulate_grad_batches is not supported: stages count updates by batches; "

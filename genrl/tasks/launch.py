@@ -104,6 +104,20 @@ def check_strategy(strategy: Any) -> None:
         )
 
 
+def check_precision(precision: Any) -> None:
+    """Refuse what Lightning knows and the arithmetic of a run does not go with.
+
+    Raises:
+        ConfigurationError: for float16, whose gradients are scaled when they are clipped here, and
+            for weights of another type than float32.
+    """
+    if precision not in (None, 32, "32", "32-true", "bf16", "bf16-mixed"):
+        raise ConfigurationError(
+            f"trainer.precision={precision} is not supported: give 32-true, or bf16-mixed, which "
+            "has the range of float32 and keeps weights, losses and averages in it"
+        )
+
+
 def in_lockstep(config: dict[str, Any]) -> dict[str, Any]:
     """The config of a run whose module needs no wrapper, on however many processes.
 

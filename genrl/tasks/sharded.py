@@ -16,7 +16,6 @@ from torch.optim import Optimizer
 from genrl import processes
 from genrl.modules import DiffusionModule
 from genrl.networks.magnitude import put_back
-from genrl.registry import ConfigurationError
 from genrl.sharding import divided_like, is_divided, whole
 
 
@@ -87,20 +86,6 @@ class ShardedStrategy(DDPStrategy):
 
 def _like(value: Any, parameter: nn.Parameter) -> Any:
     return divided_like(value, parameter) if isinstance(value, Tensor) else value
-
-
-def sharded(settings: Mapping[str, Any]) -> ShardedStrategy:
-    """The strategy for a trainer of these settings.
-
-    Raises:
-        ConfigurationError: for float16, whose scale each process would choose by its own part.
-    """
-    if str(settings.get("precision", "")).startswith("16"):
-        raise ConfigurationError(
-            f"trainer.precision={settings['precision']} does not go with trainer=fsdp: give "
-            "bf16-mixed, which has the range of float32, or trainer=ddp"
-        )
-    return ShardedStrategy()
 
 
 def place(trainer: Trainer, module: DiffusionModule) -> None:

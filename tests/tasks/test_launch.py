@@ -6,13 +6,13 @@ from torch import distributed
 from genrl.registry import ConfigurationError
 from genrl.tasks.launch import (
     LockstepStrategy,
+    check_precision,
     check_strategy,
     heard_folder,
     in_lockstep,
     is_lost,
     outer_environment,
 )
-from genrl.tasks.sharded import sharded
 
 VARIABLES = ("SLURM_NTASKS", "SLURM_PROCID", "SLURM_JOB_NAME", "TORCHELASTIC_RUN_ID")
 
@@ -32,6 +32,18 @@ def test_what_cannot_be_trained_with_is_refused(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", [None, "auto", "ddp_find_unused_parameters_true", "fsdp"])
 def test_what_can_be_is_not(strategy: str | None) -> None:
     check_strategy(strategy)
+
+
+@pytest.mark.parametrize("precision", ["16-mixed", "16-true", "bf16-true", "64-true", 16, 64])
+def test_other_precisions_are_refused(precision: object) -> None:
+    message = f"trainer.precision={precision} is not supported: give 32-true, or bf16-mixed"
+    with pytest.raises(ConfigurationError, match=message):
+        check_precision(precision)
+
+
+@pytest.mark.parametrize("precision", [None, 32, "32-true", "bf16-mixed"])
+def test_these_are_not(precision: object) -> None:
+    check_precision(precision)
 
 
 def test_slurm_is_seen_and_does_not_requeue_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -57,12 +69,6 @@ def test_agents_need_no_wrapper() -> None:
 def test_agents_are_not_divided() -> None:
     with pytest.raises(ConfigurationError, match=r"networks are small.*trainer=ddp"):
         in_lockstep({"trainer": {"devices": 2, "strategy": "fsdp"}})
-
-
-def test_divided_weights_have_no_float16() -> None:
-    assert sharded({"precision": "bf16-mixed"}) is not None
-    with pytest.raises(ConfigurationError, match=r"16-mixed does not go with.*bf16-mixed"):
-        sharded({"precision": "16-mixed"})
 
 
 def test_a_dead_process_is_told_from_other_errors() -> None:
