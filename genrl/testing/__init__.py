@@ -16,6 +16,7 @@ from genrl.testing.autoreset import (
     counting_makers,
 )
 from genrl.testing.counting import CountingEnv
+from genrl.testing.devices import ELSEWHERE, elsewhere
 from genrl.testing.diffusion import (
     CheckError,
     check_guidance,
@@ -34,6 +35,7 @@ from genrl.testing.ring import RingEnv
 from genrl.testing.vector import check_vector_env
 
 __all__ = [
+    "ELSEWHERE",
     "CheckError",
     "ConformanceError",
     "CountingEnv",
@@ -54,6 +56,7 @@ __all__ = [
     "check_vector_env",
     "check_weighting",
     "counting_makers",
+    "elsewhere",
 ]
 
 gymnasium.register("genrl/Counting-v0", "genrl.testing.counting:CountingEnv")

@@ -83,25 +83,29 @@ class LearnedSchedule(NoiseSchedule):
         self._steering = losses / processes.mean(losses.mean())
 
     def log_snr(self, t: Tensor) -> Tensor:
-        share = self._steered(self._rise(t.double())[0])
-        return (self.highest - self.log_span.exp() * share).to(t.dtype)
+        share = self._steered(self._rise(self._here(t))[0])
+        return (self.highest - self.log_span.exp() * share).to(t)
 
     def log_snr_derivative(self, t: Tensor) -> Tensor:
         """dλ/dt, in closed form."""
-        slope = self._steered(self._rise(t.double())[1])
-        return (-self.log_span.exp() * slope).to(t.dtype)
+        slope = self._steered(self._rise(self._here(t))[1])
+        return (-self.log_span.exp() * slope).to(t)
 
     @torch.no_grad()
     def time(self, log_snr: Tensor) -> Tensor:
         """The inverse of `log_snr` by bisection, without a gradient."""
-        wanted = (self.highest - log_snr.double()) / self.log_span.exp()
+        wanted = (self.highest - self._here(log_snr)) / self.log_span.exp()
         low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
         for _ in range(_BISECTIONS):
             middle = (low + high) / 2
             is_below = self._rise(middle)[0] < wanted
             low, high = torch.where(is_below, middle, low), torch.where(is_below, high, middle)
         time = torch.where(wanted <= 0, 0.0, torch.where(wanted >= 1, 1.0, (low + high) / 2))
-        return time.to(log_snr.dtype)
+        return time.to(log_snr)
+
+    def _here(self, values: Tensor) -> Tensor:
+        """Where the weights are: samplers plan on the CPU, whatever the denoiser's device."""
+        return values.double().to(self.offsets.device)
 
     def _rise(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """s and ds/dt at t in float64."""
