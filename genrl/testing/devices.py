@@ -34,6 +34,7 @@ _INDEXING = (
     aten.index_put_.default,
     aten._index_put_impl_.default,
 )
+_JOINING = (aten.stack.default, aten.cat.default)  # even of numbers
 
 
 @contextlib.contextmanager
@@ -134,12 +135,12 @@ class _Calls(TorchFunctionMode):
         if function in (torch.tensor, torch.as_tensor) and _is_elsewhere(device):
             return function(*args, **{**kwargs, "device": "cpu"}).to(device)
         leaves = tree_leaves((args, kwargs))
-        generators = [leaf for leaf in leaves if isinstance(leaf, _Generator)]
-        if generators and generators[0].is_elsewhere != _goes_there(leaves, device):
-            raise RuntimeError(
-                f"{function.__name__}: a generator on '{generators[0].device}' draws no numbers "
-                "of another device"
-            )
+        for generator in [leaf for leaf in leaves if isinstance(leaf, torch.Generator)]:
+            if _is_elsewhere(generator.device) != _goes_there(leaves, device):
+                raise RuntimeError(
+                    f"{function.__name__}: a generator on '{generator.device}' draws no numbers of "
+                    "another device"
+                )
         return function(*args, **kwargs)
 
 
@@ -189,7 +190,9 @@ def _check(function: Any, args: Any, leaves: list[Any]) -> None:
     here = [
         leaf
         for leaf in leaves
-        if isinstance(leaf, Tensor) and not isinstance(leaf, _Elsewhere) and leaf.ndim
+        if isinstance(leaf, Tensor)
+        and not isinstance(leaf, _Elsewhere)
+        and (leaf.ndim or function in _JOINING)
     ]
     if here:
         shapes = ", ".join(str(tuple(tensor.shape)) for tensor in here)

@@ -22,6 +22,7 @@ def test_tensors_of_two_devices_are_refused_but_for_numbers_and_indices() -> Non
             lambda: there + here,
             lambda: here @ there.T,
             lambda: torch.cat([there, here]),
+            lambda: torch.stack([there.sum(), here.sum()]),
             lambda: torch.where(there > 0, there, here),
             lambda: there.add_(here),
             lambda: here[index.to(ELSEWHERE)],
@@ -39,7 +40,9 @@ def test_tensors_of_two_devices_are_refused_but_for_numbers_and_indices() -> Non
 
 
 def test_a_generator_draws_on_its_own_device() -> None:
+    older = torch.Generator().manual_seed(0)
     with elsewhere():
+        assert torch.equal(torch.randn(3, 2, generator=older), numbers(3, 2))
         there = torch.Generator(ELSEWHERE).manual_seed(0)
         assert there.device == ELSEWHERE
         assert isinstance(there, torch.Generator)
