@@ -66,13 +66,17 @@ def same_learned_schedules(one: Path, two: Path) -> None:
     torch.testing.assert_close(other, mine, rtol=1e-5, atol=1e-5)
 
 
-def same_runs(one: Path, two: Path, ignore: str = "nothing") -> None:
-    """Every number of metrics.csv; every weight, average and moment of every checkpoint: 1e-5.
+def same_runs(
+    one: Path, two: Path, ignore: str = "nothing", *, rtol: float = 1e-5, atol: float = 1e-5
+) -> None:
+    """Every number of metrics.csv; every weight, average and moment of every checkpoint.
 
     Args:
         one: folder of a run.
         two: of another one.
         ignore: part of the names of weights that may differ.
+        rtol: how much what is in checkpoints may differ, relatively.
+        atol: and absolutely.
     """
     assert same_rows(one, two) > 0
     names = sorted(str(path.relative_to(one)) for path in one.rglob("*.ckpt"))
@@ -89,7 +93,7 @@ def same_runs(one: Path, two: Path, ignore: str = "nothing") -> None:
                 continue
             if isinstance(value, torch.Tensor):
                 torch.testing.assert_close(
-                    other_flat[key], value, rtol=1e-5, atol=1e-5, msg=f"{name}: {key}"
+                    other_flat[key], value, rtol=rtol, atol=atol, msg=f"{name}: {key}"
                 )
             else:
                 assert other_flat[key] == value, (name, key)
