@@ -139,14 +139,12 @@ class EnsemblePerceptron(nn.Module):
         """Whether no parameter takes a gradient."""
         return not any(w.weight.requires_grad or w.bias.requires_grad for w in self.layers)
 
-    def values(self, x: Tensor) -> list[Tensor]:
-        """Of every layer, (members, batch, ·), after its activation where it has one."""
+    def hidden(self, x: Tensor) -> list[Tensor]:
+        """The input and every hidden layer after its activation, each (members, batch, ·)."""
         value = x.expand(self.members, *x.shape) if x.dim() == 2 else x
-        found = []
-        for number, layer in enumerate(self.layers, 1):
-            value = layer.forward(value)
-            if number < len(self.layers):
-                value = self.activation.forward(value)
+        found = [value]
+        for layer in self.layers[:-1]:
+            value = self.activation.forward(layer.forward(value))
             found.append(value)
         return found
 
@@ -161,4 +159,5 @@ class EnsemblePerceptron(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """The same (batch, inputs) for all members, or (members, batch, inputs), to outputs."""
-        return self.values(x)[-1]
+        outputs: Tensor = self.layers[-1].forward(self.hidden(x)[-1])
+        return outputs

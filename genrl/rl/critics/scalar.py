@@ -17,8 +17,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from genrl.networks.least import least_member
 from genrl.networks.perceptron import EnsemblePerceptron
+from genrl.networks.relu import every_member, least_member
 from genrl.rl.critics.base import QCritic
 from genrl.rl.spec import EnvSpec
 
@@ -94,5 +94,8 @@ class ScalarQCritic(QCritic):
         return reward + discount * (self.lower(next_features, next_action) + bonus)
 
     def loss(self, features: Tensor, action: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
-        error = self(features, action) - target
+        x = torch.cat([features, action], -1)
+        network = self.network
+        values = every_member(network, x) if network.is_relu else network(x).squeeze(-1)
+        error = values - target
         return 0.5 * error.square().sum(0), error.detach().abs().mean(0)
