@@ -143,7 +143,8 @@ class EnsemblePerceptron(nn.Module):
         """The input and every hidden layer after its activation, each (members, batch, ·)."""
         value = x.expand(self.members, *x.shape) if x.dim() == 2 else x
         found = [value]
-        for layer in self.layers[:-1]:
+        *before_last, _ = self.layers  # slicing would make a module, which costs more than a layer
+        for layer in before_last:
             value = self.activation.forward(layer.forward(value))
             found.append(value)
         return found

@@ -59,7 +59,7 @@ class Ring:
         return self._fields
 
     def __len__(self) -> int:
-        return int(self.counts.sum())
+        return sum(self.counts.tolist())  # of few numbers, in a tenth of numpy's time
 
     def add(self, steps: Transitions, valid: Tensor) -> Tensor:
         """Append (time, env) steps; the rows they were written to.
