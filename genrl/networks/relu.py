@@ -4,9 +4,9 @@ h_0 = x,  h_i = max(h_{i-1} W_i + b_i, 0),  f = h_{n-1} w + b;  with g_i = ∂L/
 ∂L/∂W_i = h_{i-1}ᵀ g_i,  ∂L/∂b_i = Σ g_i,  ∂L/∂h_{i-1} = g_i W_iᵀ, which counts where h_{i-1} > 0
 
 These are autograd's gradients. Written out, the mask is put on in place, the single output is a
-product with a row instead of one with a column, and a network is one step of autograd instead of
-three for each layer: of a critic's update, a twentieth. Derivatives of these gradients are refused;
-`EnsemblePerceptron` itself has them.
+product with a row instead of a sum over a fresh array, and a network is one step of autograd
+instead of three for each layer: a tenth of a critic's gradient where, as in a run, the cache holds
+other things. Derivatives of these gradients are refused; `EnsemblePerceptron` itself has them.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from genrl.networks.perceptron import EnsemblePerceptron
+from genrl.networks.perceptron import EnsembleLinear, EnsemblePerceptron
 
 # (gradient, activation, 0): the gradient where the activation is positive.
 _masked = torch.ops.aten.threshold_backward.default
@@ -63,6 +63,7 @@ def least_member(network: EnsemblePerceptron, x: Tensor) -> Tensor:
 def _output(network: EnsemblePerceptron, last: Tensor) -> Tensor:
     """f from h_{n-1}, (E, batch)."""
     layer = network.layers[-1]
+    assert isinstance(layer, EnsembleLinear)
     return torch.baddbmm(layer.bias, layer.weight.mT, last.mT)[:, 0]
 
 
