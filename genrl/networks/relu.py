@@ -22,21 +22,25 @@ _masked = torch.ops.aten.threshold_backward.default
 _mask_in_place = torch.ops.aten.threshold_backward.grad_input
 
 
-def every_member(network: EnsemblePerceptron, x: Tensor) -> Tensor:
-    """f_e(x) of every member of an ensemble with ReLU between its layers and one output.
+def squared_loss(network: EnsemblePerceptron, x: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+    """½ Σ_e (f_e(x) - y)² of an ensemble with ReLU between its layers and one output.
 
     Args:
         network: of E members.
         x: (batch, inputs).
+        target: y, (batch,), which takes no gradient.
 
     Returns:
-        (E, batch), with gradients that cannot be differentiated again.
+        The loss of each example, (batch,), with gradients that cannot be differentiated again, and
+        the errors f_e(x) - y, (E, batch), without gradient.
     """
     assert network.is_relu
     weights = [layer.weight for layer in network.layers]
     biases = [layer.bias for layer in network.layers]
-    values: Tensor = _EveryMember.apply(x, network, *weights, *biases)
-    return values
+    losses: Tensor
+    errors: Tensor
+    losses, errors = _SquaredLoss.apply(x, target, network, *weights, *biases)
+    return losses, errors
 
 
 def least_member(network: EnsemblePerceptron, x: Tensor) -> Tensor:
@@ -67,18 +71,25 @@ def _output(network: EnsemblePerceptron, last: Tensor) -> Tensor:
     return torch.baddbmm(layer.bias, layer.weight.mT, last.mT)[:, 0]
 
 
-class _EveryMember(torch.autograd.Function):
+class _SquaredLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, network: EnsemblePerceptron, *parameters: Tensor) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, target: Tensor, network: EnsemblePerceptron, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor]:
         hidden = network.hidden(x)
-        ctx.save_for_backward(*hidden, *parameters[: len(hidden)])
-        return _output(network, hidden[-1])
+        errors = _output(network, hidden[-1]) - target
+        ctx.save_for_backward(errors, *hidden, *parameters[: len(hidden)])
+        ctx.mark_non_differentiable(errors)
+        ctx.set_materialize_grads(False)
+        return errors.square().sum(0).mul_(0.5), errors
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        depth = len(ctx.saved_tensors) // 2
-        hidden, weights = ctx.saved_tensors[:depth], ctx.saved_tensors[depth:]
+    def backward(ctx: Any, of_losses: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        errors, *saved = ctx.saved_tensors
+        depth = len(saved) // 2
+        hidden, weights = saved[:depth], saved[depth:]
+        gradient = errors * of_losses
         of_weights = [torch.bmm(gradient[:, None], hidden[-1]).mT]
         of_biases = [gradient.sum(1)[:, None, None]]
         back = gradient[:, :, None] * weights[-1].mT
@@ -91,7 +102,7 @@ class _EveryMember(torch.autograd.Function):
             if before is not hidden[0] or ctx.needs_input_grad[0]:
                 back = torch.bmm(back, weight.mT)
         of_x = back.sum(0) if ctx.needs_input_grad[0] else None
-        return of_x, None, *of_weights[::-1], *of_biases[::-1]
+        return of_x, None, None, *of_weights[::-1], *of_biases[::-1]
 
 
 class _LeastMember(torch.autograd.Function):

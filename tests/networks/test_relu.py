@@ -1,4 +1,4 @@
-"""Members and the least of them, differentiated by hand, against autograd."""
+"""The squared loss and the least member, differentiated by hand, against autograd."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from genrl.networks.perceptron import EnsemblePerceptron
-from genrl.networks.relu import every_member, least_member
+from genrl.networks.relu import least_member, squared_loss
 
 
 def ensemble(members: int, sizes: tuple[int, ...] = (3, 8, 6, 1)) -> EnsemblePerceptron:
@@ -20,26 +20,32 @@ SIZES = pytest.mark.parametrize("sizes", [(3, 1), (3, 8, 1), (3, 8, 6, 1)])
 @pytest.mark.parametrize("takes_gradient", [True, False])
 @pytest.mark.parametrize("members", [1, 2, 5])
 @SIZES
-def test_every_member_has_autograds_value_and_gradients(
+def test_the_squared_loss_has_autograds_value_and_gradients(
     members: int, sizes: tuple[int, ...], takes_gradient: bool
 ) -> None:
     network = ensemble(members, sizes).requires_grad_(True)
     x = torch.randn(40, 3, dtype=torch.float64, requires_grad=takes_gradient)
-    weight = torch.randn(members, 40, dtype=torch.float64)
+    target, weight = torch.randn(2, 40, dtype=torch.float64)
     learned = [*network.parameters(), *([x] if takes_gradient else [])]
-    results = []
-    for values in (network(x).squeeze(-1), every_member(network, x)):
-        results.append((values, *torch.autograd.grad((weight * values.square()).sum(), learned)))
+    errors = network(x).squeeze(-1) - target
+    losses, found_errors = squared_loss(network, x, target)
+    torch.testing.assert_close(found_errors, errors, rtol=0, atol=1e-13)
+    assert not found_errors.requires_grad
+    results = [
+        (each, *torch.autograd.grad((weight * each).sum(), learned))
+        for each in (0.5 * errors.square().sum(0), losses)
+    ]
     for expected, found in zip(*results, strict=True):
         assert found.stride() == expected.stride()  # Adam's moments lie as the parameters do
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_every_members_gradients_are_those_of_finite_differences() -> None:
+def test_the_squared_loss_has_the_gradients_of_finite_differences() -> None:
     network = ensemble(2).requires_grad_(True)
     x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
     assert torch.autograd.gradcheck(
-        lambda x, *_: every_member(network, x), (x, *network.parameters())
+        lambda x, *_: squared_loss(network, x, torch.ones(5).double())[0],
+        (x, *network.parameters()),
     )
 
 
@@ -75,12 +81,15 @@ def test_a_member_that_is_never_the_least_says_nothing() -> None:
     torch.testing.assert_close(found, alone, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("of", [every_member, least_member])
+def loss_of(network: EnsemblePerceptron, x: torch.Tensor) -> torch.Tensor:
+    return squared_loss(network, x, torch.zeros(len(x), dtype=x.dtype))[0]
+
+
+@pytest.mark.parametrize("of", [loss_of, least_member])
 def test_a_second_derivative_is_refused(
     of: Callable[[EnsemblePerceptron, torch.Tensor], torch.Tensor],
 ) -> None:
     x = torch.randn(5, 3, dtype=torch.float64, requires_grad=True)
-    values = of(ensemble(2), x)
-    (slope,) = torch.autograd.grad(values.square().sum(), x, create_graph=True)
+    (slope,) = torch.autograd.grad(of(ensemble(2), x).square().sum(), x, create_graph=True)
     with pytest.raises(RuntimeError, match="once_differentiable"):
         slope.sum().backward()

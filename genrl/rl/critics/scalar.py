@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from genrl.networks.perceptron import EnsemblePerceptron
-from genrl.networks.relu import every_member, least_member
+from genrl.networks.relu import least_member, squared_loss
 from genrl.rl.critics.base import QCritic
 from genrl.rl.spec import EnvSpec
 
@@ -95,7 +95,9 @@ class ScalarQCritic(QCritic):
 
     def loss(self, features: Tensor, action: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
         x = torch.cat([features, action], -1)
-        network = self.network
-        values = every_member(network, x) if network.is_relu else network(x).squeeze(-1)
-        error = values - target
-        return 0.5 * error.square().sum(0), error.detach().abs().mean(0)
+        if self.network.is_relu:
+            losses, errors = squared_loss(self.network, x, target)
+        else:
+            difference = self.network(x).squeeze(-1) - target
+            losses, errors = 0.5 * difference.square().sum(0), difference.detach()
+        return losses, errors.abs().mean(0)

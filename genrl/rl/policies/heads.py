@@ -109,7 +109,9 @@ class TanhGaussianHead(nn.Module):
     def forward(self, features: Tensor) -> TanhGaussian:
         """At features of shape (..., num_features)."""
         mean, log_std = self.network.forward(features).chunk(2, -1)
-        return TanhGaussian(mean, log_std.clamp(*self.limits), self.bounds)
+        # clamp, whose gradient would be five operations instead of one.
+        limited = nn.functional.hardtanh(log_std, *self.limits)
+        return TanhGaussian(mean, limited, self.bounds)
 
 
 class CategoricalHead(nn.Module):
