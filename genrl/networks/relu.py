@@ -80,7 +80,6 @@ class _SquaredLoss(torch.autograd.Function):
         errors = _output(network, hidden[-1]) - target
         ctx.save_for_backward(errors, *hidden, *parameters[: len(hidden)])
         ctx.mark_non_differentiable(errors)
-        ctx.set_materialize_grads(False)
         return errors.square().sum(0).mul_(0.5), errors
 
     @staticmethod

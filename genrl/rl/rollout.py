@@ -130,8 +130,9 @@ class Collector:
         # Many small arrays: what is known beforehand is written into large ones, which costs less
         # than to stack it, and what happens at the ends of episodes is looked at only there.
         shape = (num_steps, self.num_envs)
-        reward, valid = np.empty(shape), np.ones(shape, dtype=np.bool_)
-        terminated, truncated = np.empty((2, *shape), dtype=np.bool_)
+        reward = np.empty(shape)
+        valid, terminated, truncated = np.empty((3, *shape), dtype=np.bool_)
+        valid.fill(True)
         observations, actions, starts, memories = [self.obs], [], [], []
         finals: list[tuple[int, int, Any]] = []
         none = torch.zeros(self.num_envs, dtype=torch.bool)
@@ -170,7 +171,9 @@ class Collector:
             raise ConfigurationError(
                 f"{self.spec.env_id} gave an observation or a reward that is NaN or infinite"
             )
-        episodes = self._count(np.where(valid, reward, 0.0), terminated | truncated, valid)
+        if not self.is_same_step:
+            reward[~valid] = 0.0
+        episodes = self._count(reward, terminated | truncated, valid)
         return Rollout(steps, torch.from_numpy(valid), episodes)
 
     def _count(

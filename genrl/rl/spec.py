@@ -97,7 +97,13 @@ class EnvSpec:
         """Continuous actions within the bounds; others as they are."""
         if self.is_discrete:
             return action
-        return action.clamp(action.new_tensor(self.low), action.new_tensor(self.high))
+        low, high = self._bounds
+        return action.clamp(low.to(action), high.to(action))
+
+    @cached_property
+    def _bounds(self) -> tuple[Tensor, Tensor]:
+        low, high = torch.tensor([self.low, self.high], dtype=torch.float64)
+        return low, high
 
     @cached_property
     def _low(self) -> NDArray[np.float32]:

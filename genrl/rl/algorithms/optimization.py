@@ -4,6 +4,7 @@ A policy of two layers has a forward and a backward pass of half a millisecond; 
 clipping adds a quarter. `Adam` calls the same fused kernel without the rest.
 """
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, Protocol
 
@@ -69,25 +70,30 @@ class Adam:
         A gradient lies in memory as its parameter does, as autograd makes it. Several processes
         take the mean of their gradients.
         """
-        chosen = [i for i, p in enumerate(self.parameters) if p.grad is not None]
         gradients = [g for p in self.parameters if (g := p.grad) is not None]
+        lists: list[list[Tensor]] = [[*self.parameters], self.first, self.second, self.steps]
+        are_all = len(gradients) == len(self.parameters)
+        if not are_all:
+            has_one = [p.grad is not None for p in self.parameters]
+            lists = [list(itertools.compress(each, has_one)) for each in lists]
+        parameters, first, second, steps = lists
         processes.average_gradients(gradients)
         norm = scale = None
         if self.clip:
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
             # The kernel divides by the scale, a float; 1e-6 is clip_grad_norm_'s.
             scale = ((norm + 1e-6) / self.clip).clamp_(min=1.0).float()
-        if len(chosen) == len(self.parameters):
+        if are_all:
             self.counts.add_(1)
         else:
-            torch._foreach_add_([self.steps[i] for i in chosen], 1)
+            torch._foreach_add_(steps, 1)
         torch._fused_adam_(
-            [self.parameters[i] for i in chosen],
+            parameters,
             gradients,
-            [self.first[i] for i in chosen],
-            [self.second[i] for i in chosen],
+            first,
+            second,
             [],
-            [self.steps[i] for i in chosen],
+            steps,
             lr=self.learning_rate,
             beta1=0.9,
             beta2=0.999,
