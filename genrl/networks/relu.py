@@ -18,7 +18,6 @@ from torch.autograd.function import once_differentiable
 from genrl.networks.perceptron import EnsembleLinear, EnsemblePerceptron
 
 # (gradient, activation, 0): the gradient where the activation is positive.
-_masked = torch.ops.aten.threshold_backward.default
 _mask_in_place = torch.ops.aten.threshold_backward.grad_input
 
 
@@ -122,6 +121,7 @@ class _LeastMember(torch.autograd.Function):
             back = gradient.index_select(0, rows)[:, None] * last[member].T
             for weight, value in zip(weights[::-1], ctx.hidden[:0:-1], strict=True):
                 chosen = value[member].index_select(0, rows)
-                back = _masked(back, chosen, 0) @ weight[member].T
+                _mask_in_place(back, chosen, 0, grad_input=back)
+                back = back @ weight[member].T
             found.index_copy_(0, rows, back)
         return found, None
