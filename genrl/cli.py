@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genrl.endings import FAILURE_FILE, INTERRUPTED, USAGE_ERROR
+from genrl.heap import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -206,6 +207,7 @@ def _dispatch(words: list[str], debug: bool) -> int:
             f"genrl {name} {command.arguments}\n\n{command.summary}\n\n{command.details}".rstrip()
         )
         return 0
+    keep_freed_memory()
     return _run(command.run, rest, debug)
 
 
