@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from genrl.heap import keep_freed_memory
+
 MISSED = 1  # exit code where a figure misses its goal; 2 is a wrong use, as everywhere
 
 _COMPARE = {"<=": operator.le, ">=": operator.ge}
@@ -102,6 +104,7 @@ def main(doc: str, benchmarks: Mapping[str, Benchmark], rounds: int = 5) -> None
     if torch := sys.modules.get("torch"):
         torch.set_num_threads(1)
         torch.set_flush_denormal(True)
+    keep_freed_memory()
     figures: list[Figure] = []
     for name in arguments.names or benchmarks:
         found = benchmarks[name](arguments.rounds)

@@ -1,9 +1,10 @@
 """A training step of our networks against those of diffusers, per step and per GFLOP.
 
 The same number of layers and channels on both sides: `unet` against UNet2DModel, `dit` against
-DiTTransformer2DModel. A step is forward, backward and AdamW. What counts is the time per GFLOP, for
-the two do not compute exactly the same: operations are counted by torch's FlopCounterMode, forward
-and backward. Both take turns in one process; CPU seconds.
+DiTTransformer2DModel. A step is forward, backward and AdamW as either side's training has it: fused
+(conf/optimizer), and with torch's defaults (diffusers' example scripts). What counts is the time
+per GFLOP, for the two do not compute exactly the same: operations are counted by torch's
+FlopCounterMode, forward and backward. Both take turns in one process; CPU seconds.
 
     python tools/bench/training.py                          fp32 and bf16, eager
     python tools/bench/training.py unet dit                 fp32 alone
@@ -76,8 +77,10 @@ def compare(
     if is_compiled:
         ours.compile()
         theirs.compile()
-    ours_step, ours_gflop = training_step(ours, ours_forward, is_mixed)
-    theirs_step, theirs_gflop = training_step(theirs, theirs_forward, is_mixed)
+    ours_adam = torch.optim.AdamW(ours.parameters(), lr=1e-4, fused=True)
+    theirs_adam = torch.optim.AdamW(theirs.parameters(), lr=1e-4)
+    ours_step, ours_gflop = training_step(ours, ours_forward, ours_adam, is_mixed)
+    theirs_step, theirs_gflop = training_step(theirs, theirs_forward, theirs_adam, is_mixed)
     fast, slow = turns(ours_step, theirs_step, rounds)
     note = (
         f"{1e3 / fast:.0f} against {1e3 / slow:.0f} ms a step, "
@@ -88,11 +91,10 @@ def compare(
 
 
 def training_step(
-    network: nn.Module, forward: Forward, is_mixed: bool
+    network: nn.Module, forward: Forward, optimizer: torch.optim.Optimizer, is_mixed: bool
 ) -> tuple[Callable[[], float], float]:
     """One update on a fixed batch, which returns 1, and its GFLOP."""
     network.train()
-    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-4, foreach=True)
     generator = torch.Generator().manual_seed(0)
     z = torch.randn(BATCH, *SPEC.shape, generator=generator)
     noise_time, label = 500 * torch.rand(BATCH, generator=generator), torch.arange(BATCH)
