@@ -34,6 +34,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture
+def cuda() -> Iterator[torch.device]:
+    """A CUDA device that convolves in float32, as the CPU does, and not in TF32."""
+    convolution = torch.backends.cudnn.conv
+    before = convolution.fp32_precision
+    convolution.fp32_precision = "ieee"
+    yield torch.device("cuda")
+    convolution.fp32_precision = before
+
+
+@pytest.fixture
 def new_registry() -> Iterator[Registry[Any]]:
     """A registry that exists during a test only."""
     registry: Registry[Any] = Registry(f"thing_{uuid.uuid4().hex}")

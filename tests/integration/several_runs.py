@@ -40,8 +40,14 @@ def in_processes(work: Callable[[], Any], folder: Path, count: int = 2) -> None:
     together(begin, folder, count)
 
 
-def same_rows(one: Path, two: Path) -> int:
-    """Every number of metrics.csv agrees within 1e-5; how many rows there are."""
+def same_rows(one: Path, two: Path, within: float = 1e-5) -> int:
+    """Every number of metrics.csv agrees; how many rows there are.
+
+    Args:
+        one: folder of a run.
+        two: of another one.
+        within: how much a number may differ, relatively and absolutely.
+    """
     rows, others = (
         list(csv.DictReader((path / "metrics.csv").read_text().splitlines())) for path in (one, two)
     )
@@ -52,7 +58,7 @@ def same_rows(one: Path, two: Path) -> int:
         mine, theirs = (
             {key: float(value) for key, value in found.items() if value} for found in (row, other)
         )
-        assert theirs == pytest.approx(mine, rel=1e-5, abs=1e-5)
+        assert theirs == pytest.approx(mine, rel=within, abs=within)
     return len(rows)
 
 

@@ -1,4 +1,4 @@
-"""Whole runs and commands where no tensor may stray to the CPU: what they leave is the CPU's."""
+"""Whole runs and commands where no tensor may stray to the CPU, and on a GPU: what they leave."""
 
 import functools
 import json
@@ -51,6 +51,12 @@ RUNS = {
         *("guidance.updates=3", "guidance.batch_size=8"),
     ],
     "vdm": ["+experiment=vdm", "callbacks.likelihood.num_examples=9"],
+}
+HOW = {  # a GPU computes, and how much a number may then differ from the CPU's
+    "compiled": (["compile=true"], 1e-3),
+    "nccl": (["trainer=ddp", "trainer.devices=1"], 1e-3),
+    "bf16": (["trainer=gpu"], 0.05),
+    "bf16-compiled": (["trainer=gpu", "compile=true"], 0.05),
 }
 OPTIMIZE = ["optimize", "stage=teacher", "steps=2", "num_samples=8"]
 
@@ -105,7 +111,31 @@ def numbers(value: Any) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-@pytest.mark.parametrize(
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", RUNS)
+def test_a_run_on_a_gpu_is_that_of_the_cpu(
+    name: str, tmp_path: Path, on_the_cpu: Callable[[str], RunFolder], cuda: torch.device
+) -> None:
+    theirs = on_the_cpu(name)
+    mine = train(compose([*SMALL, *RUNS[name], f"device={cuda}"]), tmp_path / "run")
+    assert mine.finished_stages() == theirs.finished_stages()
+    assert same_rows(theirs.path, mine.path, within=1e-3) >= 3
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("how", HOW)
+def test_a_run_is_that_of_the_cpu_however_a_gpu_computes_it(
+    how: str, tmp_path: Path, on_the_cpu: Callable[[str], RunFolder], cuda: torch.device
+) -> None:
+    words, within = HOW[how]
+    theirs = on_the_cpu("uncertainty")
+    overrides = [*SMALL, *RUNS["uncertainty"], f"device={cuda}", *words]
+    mine = train(compose(overrides), tmp_path / "run")
+    assert mine.finished_stages() == theirs.finished_stages()
+    assert same_rows(theirs.path, mine.path, within=within) >= 3
+
+
+COMMANDS = pytest.mark.parametrize(
     ("words", "left"),
     [
         (["sample", "n=3", "out={}/x"], "x.npz"),
@@ -119,25 +149,44 @@ def numbers(value: Any) -> list[float]:
     ],
     ids=["sample", "sample-guided", "likelihood", "dp", "ggdm"],
 )
-def test_a_command_does_what_it_does_on_the_cpu(
-    words: list[str],
-    left: str,
-    tmp_path: Path,
-    on_the_cpu: Callable[[str], RunFolder],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def done(folder: Path) -> list[float]:
+
+
+@pytest.fixture
+def done(tmp_path: Path, on_the_cpu: Callable[[str], RunFolder]) -> Callable[..., list[float]]:
+    """The numbers that a command leaves in a copy of the run that it is given."""
+
+    def numbers_left(words: list[str], left: str, device: str) -> list[float]:
+        folder = tmp_path / device
         shutil.copytree(on_the_cpu("progressive").path, folder)
         command, *others = (word.format(folder) for word in words)
-        assert run(command, str(folder), *others) == 0
+        assert run(command, str(folder), *others, f"device={device}") == 0
         if left.endswith("npz"):
             with np.load(folder / left) as arrays:
                 return arrays["x"].flatten().tolist()
         return numbers(json.loads((folder / left).read_text()))
 
-    expected = done(tmp_path / "cpu")
+    return numbers_left
+
+
+@COMMANDS
+def test_a_command_does_what_it_does_on_the_cpu(
+    words: list[str],
+    left: str,
+    done: Callable[..., list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    expected = done(words, left, "cpu")
     assert expected
     for task in (evaluate, optimize, sample):
         monkeypatch.setattr(task, "best_device", lambda name: ELSEWHERE)
     with elsewhere():
-        assert done(tmp_path / "elsewhere") == pytest.approx(expected, rel=1e-4, abs=1e-5)
+        assert done(words, left, "auto") == pytest.approx(expected, rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.gpu
+@COMMANDS
+def test_a_command_does_on_a_gpu_what_it_does_on_the_cpu(
+    words: list[str], left: str, done: Callable[..., list[float]], cuda: torch.device
+) -> None:
+    expected = done(words, left, "cpu")
+    assert done(words, left, str(cuda)) == pytest.approx(expected, rel=1e-2, abs=1e-3)

@@ -12,7 +12,6 @@ OVERRIDES = [
     "+callback@callbacks.killer=killer",
     "+callback@callbacks.posthoc_ema=posthoc_ema",
     "callbacks.posthoc_ema.snapshots=4",
-    "device=cpu",
     "network.channels=8",
     "network.head_channels=8",
     "network.num_blocks=1",
@@ -34,14 +33,20 @@ OVERRIDES = [
 ]
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, str]:
+ON = {"cpu": ["device=cpu"], "cuda": ["device=cuda", "+trainer.deterministic=true"]}
+
+
+@pytest.fixture(scope="module", params=["cpu", pytest.param("cuda", marks=pytest.mark.gpu)])
+def runs(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, Path, str]:
     """An uninterrupted run, one that was killed three times, and what the last resume said."""
     folder = tmp_path_factory.mktemp("runs")
     straight, broken = folder / "straight", folder / "broken"
-    finished(genrl("train", *OVERRIDES, f"hydra.run.dir={straight}"))
+    overrides = [*OVERRIDES, *ON[request.param]]
+    finished(genrl("train", *overrides, f"hydra.run.dir={straight}"))
     # In the teacher stage (12 updates), two updates after a checkpoint.
-    killed(genrl("train", *OVERRIDES, f"hydra.run.dir={broken}", kill="7:update"))
+    killed(genrl("train", *overrides, f"hydra.run.dir={broken}", kill="7:update"))
     # At the boundary from the guided stage (6 updates) to the first progressive one.
     killed(genrl("resume", str(broken), kill="18:stage"))
     # In the progressive stage of 2 steps.

@@ -3,6 +3,7 @@
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d
 
 
 class ConvClassifier(nn.Module):
@@ -27,8 +28,8 @@ class ConvClassifier(nn.Module):
                 blocks.append(nn.MaxPool2d(2, ceil_mode=True))
             blocks += [_convolution(previous, width), _convolution(width, width)]
             previous = width
-        # 2 x 2 cells keep some of where things are, for images of any size.
-        self.body = nn.Sequential(*blocks, nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        # They keep some of where things are, for images of any size.
+        self.body = nn.Sequential(*blocks, Quarters(), nn.Flatten())
         self.hidden = nn.Sequential(nn.Linear(4 * previous, embedding), nn.SiLU())
         self.head = nn.Linear(embedding, num_classes)
 
@@ -38,6 +39,22 @@ class ConvClassifier(nn.Module):
         """Last hidden layer and logits."""
         embedding = self.hidden(self.body(x))
         return embedding, self.head(embedding)
+
+
+class Quarters(nn.Module):
+    """The means of an image's 2 x 2 quarters, which overlap in the middle of an odd side.
+
+    These are the cells of ``nn.AdaptiveAvgPool2d(2)``, whose gradient CUDA refuses to compute where
+    a run is to be repeated bit for bit.
+    """
+
+    def forward(
+        self, x: Float[Tensor, "batch channels height width"]
+    ) -> Float[Tensor, "batch channels 2 2"]:
+        """Height and width are at least 1; the two halves of 1 are the same."""
+        height, width = (max(side, 2) for side in x.shape[2:])
+        x = x.expand(-1, -1, height, width)
+        return avg_pool2d(x, ((height + 1) // 2, (width + 1) // 2), (height // 2, width // 2))
 
 
 def seeded_classifier(
