@@ -19,7 +19,7 @@ def keep_freed_memory() -> None:
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
-    except (AttributeError, OSError, TypeError):  # macOS and musl, -, Windows
+    except (AttributeError, OSError, TypeError):  # another C library, or none to be had by name
         return
     # Setting either ends glibc's own choice of both, so neither can be left out.
     mallopt(M_MMAP_THRESHOLD, LARGEST)
