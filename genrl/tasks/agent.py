@@ -104,7 +104,7 @@ def _fit(
     returns = plan.demonstrations.returns if plan.demonstrations else None
     context = RunContext(folder, config, expert_returns=returns)
     followers = build_followers(config, context, say)
-    trainer = build_trainer(in_lockstep(config), folder, followers, say, max_epochs=1)
+    trainer = build_trainer(_on_the_cpu(in_lockstep(config)), folder, followers, say, max_epochs=1)
     if trainer.world_size > plan.environment.num_envs:
         raise ConfigurationError(
             f"{trainer.world_size} processes cannot share {plan.environment.num_envs} "
@@ -140,12 +140,19 @@ def _with_own_files(config: Config, folder: RunFolder) -> Config:
     return {**config, "buffer": {**buffer, "folder": str(place)}}
 
 
+def _on_the_cpu(config: Config) -> Config:
+    """The config whose trainer does not take the GPU that a machine may have."""
+    return {**config, "trainer": {**config["trainer"], "accelerator": "cpu"}}
+
+
 def _check(config: Config) -> None:
-    if config["device"] not in ("cpu", "auto"):
-        raise ConfigurationError(
-            f"agents run on the CPU, not on device={config['device']}: their networks are small "
-            "and their environments are there; give device=cpu"
-        )
+    asked = {"device": config["device"], "trainer.accelerator": config["trainer"]["accelerator"]}
+    for key, value in asked.items():
+        if value not in ("cpu", "auto"):
+            raise ConfigurationError(
+                f"agents run on the CPU, not on {key}={value}: their networks are small and their "
+                f"environments are there; give {key}=cpu"
+            )
     if config["training"]["log_every"] < 1:
         raise ConfigurationError(
             f"training.log_every must be at least 1, not {config['training']['log_every']}"

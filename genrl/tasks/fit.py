@@ -108,20 +108,23 @@ def build_trainer(
         # Before the checkpoint, which is the last one.
         followers.insert(-1, MediaCallback(folder))
     environment = outer_environment()
-    trainer = instantiate(
-        settings,
-        Trainer,
-        **lengths,
-        logger=loggers or False,
-        callbacks=[StagesCallback(followers, str(folder.last))],
-        plugins=[SafeCheckpointIO(), *([environment] if environment is not None else [])],
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-        default_root_dir=str(folder.path),
-    )
+    with warnings.catch_warnings():
+        # The device is chosen: no advice to take the other.
+        warnings.filterwarnings("ignore", "GPU available but not used")
+        trainer = instantiate(
+            settings,
+            Trainer,
+            **lengths,
+            logger=loggers or False,
+            callbacks=[StagesCallback(followers, str(folder.last))],
+            plugins=[SafeCheckpointIO(), *([environment] if environment is not None else [])],
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            default_root_dir=str(folder.path),
+        )
     announcer.is_silent = not trainer.is_global_zero
     return trainer
 

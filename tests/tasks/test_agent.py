@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from lightning import Trainer
 
 from genrl.config import compose
 from genrl.evaluation.policies import evaluate_policy
 from genrl.registry import ConfigurationError
 from genrl.run_folder import RunFolder
 from genrl.tasks.agent import is_agent, load_agent, train_agent
+from genrl.tasks.fit import build_trainer
 from genrl.tasks.watch_agent import evaluate_agent, film_agent
 
 WORDS = [
@@ -55,6 +57,24 @@ def test_mistakes_are_told_before_there_is_a_run(
     with pytest.raises(ConfigurationError, match=says):
         train_agent(config(*words), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_the_gpu_of_a_machine_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is chosen that would take one, and without advice to use it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    devices: list[str] = []
+
+    def watched(*arguments: Any, **lengths: int) -> Trainer:
+        trainer = build_trainer(*arguments, **lengths)
+        devices.append(trainer.strategy.root_device.type)
+        return trainer
+
+    monkeypatch.setattr("genrl.tasks.agent.build_trainer", watched)
+    train_agent(config("device=auto", "trainer=auto"), tmp_path / "run")
+    assert devices == ["cpu"]
 
 
 def test_a_run_ends_after_exactly_its_iterations(run: RunFolder) -> None:
