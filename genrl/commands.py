@@ -111,8 +111,12 @@ def verify(words: list[str]) -> int:
     out, is_all, overrides = _verify_words(words)
     # Before genrl.testing is imported: a misspelt override should not wait for it.
     config = None if is_all else compose(overrides)
+    import torch
+
     from genrl.testing.verification import as_json, as_text, rows_of_matrix, rows_of_stack, summary
 
+    # The data is small: a second thread gains nothing, and beside another program costs minutes.
+    torch.set_num_threads(1)
     rows = []
     for row in rows_of_matrix() if config is None else rows_of_stack(config):
         rows.append(row)

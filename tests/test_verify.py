@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import mistake, run
 
 from genrl.testing.verification import Row, as_json, as_text, rows_of_matrix
@@ -34,6 +35,15 @@ class HastySampler(Sampler):
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+def test_it_computes_in_one_thread() -> None:
+    torch.set_num_threads(2)
+    try:
+        assert run("verify") == 0
+        assert torch.get_num_threads() == 1
+    finally:
+        torch.set_num_threads(1)
 
 
 def test_the_default_stack_is_green(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
