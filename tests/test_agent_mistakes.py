@@ -117,6 +117,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("+experiment=dagger expert=nowhere", "there is no run folder"),
         ("+experiment=ppo device=cuda", "agents run on the CPU, not on device=cuda: their network"),
         ("+experiment=ppo trainer=gpu", "agents run on the CPU, not on trainer.accelerator=gpu: t"),
+        (
+            "+experiment=sac trainer.precision=bf16-mixed",
+            "agents compute in float32, not in trainer.precision=bf16-mixed: their networks",
+        ),
         ("+experiment=ppo trainer.devices=9", "9 processes cannot share 4 environments"),
         ("+experiment=ppo env.backend=envpol", "env 'gymnasium': 'envpol' is not a value of 'back"),
     ],

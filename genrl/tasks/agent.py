@@ -153,6 +153,12 @@ def _check(config: Config) -> None:
                 f"agents run on the CPU, not on {key}={value}: their networks are small and their "
                 f"environments are there; give {key}=cpu"
             )
+    precision = config["trainer"].get("precision")
+    if precision not in (None, 32, "32", "32-true"):
+        raise ConfigurationError(
+            f"agents compute in float32, not in trainer.precision={precision}: their networks are "
+            "too small to gain by less, and log-probabilities lose; give trainer.precision=32-true"
+        )
     if config["training"]["log_every"] < 1:
         raise ConfigurationError(
             f"training.log_every must be at least 1, not {config['training']['log_every']}"
