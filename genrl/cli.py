@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from genrl.endings import FAILURE_FILE, INTERRUPTED, USAGE_ERROR
-from genrl.heap import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -207,7 +206,6 @@ def _dispatch(words: list[str], debug: bool) -> int:
             f"genrl {name} {command.arguments}\n\n{command.summary}\n\n{command.details}".rstrip()
         )
         return 0
-    keep_freed_memory()
     return _run(command.run, rest, debug)
 
 
@@ -221,8 +219,10 @@ def _imported(module: str) -> types.ModuleType:
 
 
 def _run(path: str, words: list[str], debug: bool) -> int:
+    from genrl.heap import keep_freed_memory
     from genrl.registry import ConfigurationError
 
+    keep_freed_memory()
     module, _, function = path.partition(":")
     try:
         run: Callable[[list[str]], int | None] = getattr(_imported(module), function)

@@ -24,7 +24,6 @@ before = faults()
 with contextlib.suppress(SystemExit):
     {}
 faults()
-print()
 print(before, faults())
 """
 PAGES = 256 * sum(range(16, 26))  # of the tensors of ten updates

@@ -17,7 +17,7 @@ from genrl.run_folder import RunFolder
 from genrl.tasks.build import Config
 from genrl.tasks.build_agent import build_actor, build_environment, plan_agent, resolved
 from genrl.tasks.fit import Announcer, build_followers, build_trainer, fit
-from genrl.tasks.launch import in_lockstep
+from genrl.tasks.launch import FLOAT32, in_lockstep
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ def _check(config: Config) -> None:
                 f"environments are there; give {key}=cpu"
             )
     precision = config["trainer"].get("precision")
-    if precision not in (None, 32, "32", "32-true"):
+    if precision not in FLOAT32:
         raise ConfigurationError(
             f"agents compute in float32, not in trainer.precision={precision}: their networks are "
             "too small to gain by less, and log-probabilities lose; give trainer.precision=32-true"

@@ -23,6 +23,8 @@ from torch._C._distributed_c10d import TCPStore
 from genrl.processes import LostProcessError
 from genrl.registry import ConfigurationError
 
+FLOAT32 = (None, 32, "32", "32-true")  # ways to write it as trainer.precision
+
 _GRACE = 3.0  # seconds in which a process may say by itself that another one is gone
 _LOOK_EVERY = 1.0
 
@@ -111,7 +113,7 @@ def check_precision(precision: Any) -> None:
         ConfigurationError: for float16, whose gradients are scaled when they are clipped here, and
             for weights of another type than float32.
     """
-    if precision not in (None, 32, "32", "32-true", "bf16", "bf16-mixed"):
+    if precision not in (*FLOAT32, "bf16", "bf16-mixed"):
         raise ConfigurationError(
             f"trainer.precision={precision} is not supported: give 32-true, or bf16-mixed, which "
             "has the range of float32 and keeps weights, losses and averages in it"

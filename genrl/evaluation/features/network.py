@@ -28,7 +28,7 @@ class ConvClassifier(nn.Module):
                 blocks.append(nn.MaxPool2d(2, ceil_mode=True))
             blocks += [_convolution(previous, width), _convolution(width, width)]
             previous = width
-        # They keep some of where things are, for images of any size.
+        # Quarters keep some of where things are, for images of any size.
         self.body = nn.Sequential(*blocks, Quarters(), nn.Flatten())
         self.hidden = nn.Sequential(nn.Linear(4 * previous, embedding), nn.SiLU())
         self.head = nn.Linear(embedding, num_classes)
