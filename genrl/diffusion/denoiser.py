@@ -1,6 +1,6 @@
 """Network + noise schedule + parameterization = a denoiser, which the whole framework shares."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from torch import nn
 
@@ -56,12 +56,16 @@ class Denoiser(nn.Module):
             w: guidance weight of each example for a guidance-distilled network, else None.
             condition: vector of each example for a network that takes one, else None.
         """
-        level = self.schedule.level_like(t, z)
+        # A module looks for its children in Python, which takes half a microsecond a name.
+        parts: Any = self._modules
+        level = parts["schedule"].level_like(t, z)
         scale = self.parameterization.input_scale(level)
         scaled = z if isinstance(scale, float) and scale == 1.0 else z * scale
-        inputs = (scaled, level.log_snr.reshape(-1), label, w)
+        inputs = (scaled, level.log_snr, label, w)
         # Not passed where it is None: a network need not know of it.
         given = inputs if condition is None else (*inputs, condition)
-        output = self.network(*given).to(z.dtype)
-        with without_autocast(z):
+        output = parts["network"](*given)
+        if output.dtype == z.dtype:
             return self.parameterization.prediction(output, z, level)
+        with without_autocast(z):
+            return self.parameterization.prediction(output.to(z.dtype), z, level)

@@ -38,7 +38,7 @@ class NoisyClassifier(nn.Module):
         """Unnormalised log-probabilities, "batch classes"."""
         with torch.autocast(z.device.type, enabled=False):
             estimate = level.alpha / (level.alpha**2 + level.sigma**2) * z
-            hidden = self.network(estimate, level.log_snr.reshape(-1))
+            hidden = self.network(estimate, level.log_snr)
             pooled = hidden.flatten(2).mean(dim=2) if hidden.ndim == 4 else hidden.flatten(1)
             logits: Tensor = self.head(functional.silu(pooled))
         return logits

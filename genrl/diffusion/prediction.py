@@ -7,58 +7,98 @@ from the other through z, and dividing by the larger of α and σ is left to the
 fits.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+
+import torch
 
 from genrl.diffusion.schedules.base import NoiseLevel
 from genrl.typing import Data
 
+Found = Callable[[], Data]
 
-@dataclass(frozen=True)
+
 class Prediction:
     """Estimates of the clean data x and of the noise ε in z = α x + σ ε.
 
     Args:
-        x: clean data, E[x | z].
-        eps: noise, E[ε | z].
+        x: clean data, E[x | z]; or how to find it, where nobody may ask.
+        eps: noise, E[ε | z]; likewise.
         level: λ, α and σ of z, broadcastable against x.
         is_renoised: whether ε was chosen apart from x, so that a sampler goes on from α x + σ ε and
             not from the z that the denoiser was given.
+
+    ``is_of_noise`` is whether ε was given and x is found from it: who can do with either saves the
+    conversion, and with it the digits that a division by a small α takes.
     """
 
-    x: Data
-    eps: Data
-    level: NoiseLevel
-    is_renoised: bool = False
+    __slots__ = ("_eps", "_has_gradient", "_x", "is_of_noise", "is_renoised", "level")
+
+    def __init__(
+        self, x: Data | Found, eps: Data | Found, level: NoiseLevel, is_renoised: bool = False
+    ) -> None:
+        self._x, self._eps = x, eps
+        self.level, self.is_renoised = level, is_renoised
+        self.is_of_noise = callable(x) and not callable(eps)
+        self._has_gradient = torch.is_grad_enabled()
 
     @classmethod
     def from_x(cls, x: Data, z: Data, level: NoiseLevel) -> "Prediction":
         """ε = (z - α x) / σ."""
-        return cls(x, (z - level.alpha * x) / level.sigma, level)
+        return cls(x, lambda: (z - level.alpha * x) / level.sigma, level)
 
     @classmethod
     def from_eps(cls, eps: Data, z: Data, level: NoiseLevel) -> "Prediction":
         """x = (z - σ ε) / α."""
-        return cls((z - level.sigma * eps) / level.alpha, eps, level)
+        return cls(lambda: (z - level.sigma * eps) / level.alpha, eps, level)
 
     @classmethod
     def from_v(cls, v: Data, z: Data, level: NoiseLevel) -> "Prediction":
         """x = (α z - σ v) / (α² + σ²),  ε = (σ z + α v) / (α² + σ²): no division by one alone."""
         norm = level.alpha**2 + level.sigma**2
-        x = (level.alpha * z - level.sigma * v) / norm
-        return cls(x, (level.sigma * z + level.alpha * v) / norm, level)
+        return cls(
+            lambda: (level.alpha * z - level.sigma * v) / norm,
+            lambda: (level.sigma * z + level.alpha * v) / norm,
+            level,
+        )
 
     @classmethod
     def from_velocity(cls, velocity: Data, z: Data, level: NoiseLevel) -> "Prediction":
         """x = (z - σ u) / (α + σ),  ε = (z + α u) / (α + σ) for u = ε - x."""
         norm = level.alpha + level.sigma
-        x = (z - level.sigma * velocity) / norm
-        return cls(x, (z + level.alpha * velocity) / norm, level)
+        return cls(
+            lambda: (z - level.sigma * velocity) / norm,
+            lambda: (z + level.alpha * velocity) / norm,
+            level,
+        )
+
+    @property
+    def x(self) -> Data:
+        """The clean data."""
+        if callable(self._x):
+            self._x = self._now(self._x)
+        return self._x
+
+    @property
+    def eps(self) -> Data:
+        """The noise."""
+        if callable(self._eps):
+            self._eps = self._now(self._eps)
+        return self._eps
+
+    def __repr__(self) -> str:
+        return f"Prediction(x={self.x}, eps={self.eps}, level={self.level})"
+
+    def _now(self, find: Found) -> Data:
+        """As if it had been found when the prediction was made: with gradients, or without."""
+        if torch.is_grad_enabled() == self._has_gradient:
+            return find()
+        with torch.set_grad_enabled(self._has_gradient):
+            return find()
 
     def shifted(self, by: Data) -> "Prediction":
         """x + δ for the same z, so that ε falls by (α / σ) δ."""
-        return Prediction(
-            self.x + by, self.eps - self.level.alpha / self.level.sigma * by, self.level
-        )
+        level = self.level
+        return Prediction(self.x + by, lambda: self.eps - level.alpha / level.sigma * by, level)
 
     @property
     def v(self) -> Data:

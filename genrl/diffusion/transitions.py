@@ -39,6 +39,8 @@ def ddim_weights(
     log_snr_t, log_snr_s = schedule.log_snr(t.double()), schedule.log_snr(s.double())
     fall = log_snr_t - log_snr_s
     ratio = (schedule.log_sigma(log_snr_s) - schedule.log_sigma(log_snr_t)).exp()
+    if eta == 0:
+        return ratio, -schedule.log_alpha(log_snr_s).exp() * torch.expm1(0.5 * fall)
     # The same root twice: the sum keeps its digits for large steps, the logarithm for small ones.
     of_z = ratio * (1 - eta**2 + eta**2 * fall.exp()).sqrt()
     log_shrink = 0.5 * torch.log1p(eta**2 * torch.expm1(fall))

@@ -90,3 +90,54 @@ def test_guidance_is_the_same_in_every_space(
         torch.testing.assert_close(
             level.alpha * prediction.x + level.sigma * prediction.eps, z, rtol=0, atol=tolerance
         )
+
+
+def counted(value: Tensor) -> tuple[Callable[[], Tensor], list[int]]:
+    calls: list[int] = []
+
+    def find() -> Tensor:
+        calls.append(1)
+        return value
+
+    return find, calls
+
+
+def test_what_is_not_given_is_found_once_and_when_it_is_asked_for() -> None:
+    x, eps = torch.ones(2, 1), torch.zeros(2, 1)
+    (find_x, of_x), (find_eps, of_eps) = counted(x), counted(eps)
+    prediction = Prediction(find_x, find_eps, level_at(CosineSchedule(), torch.zeros(2)))
+    assert not of_x
+    assert prediction.x is x
+    assert prediction.x is x
+    assert (len(of_x), len(of_eps)) == (1, 0)
+    assert prediction.eps is eps
+    assert prediction.velocity.tolist() == [[-1], [-1]]
+    assert (len(of_x), len(of_eps)) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "is_of_noise"), [("x", False), ("eps", True), ("v", False), ("velocity", False)]
+)
+def test_what_was_given_stays_what_it_is(quantity: str, is_of_noise: bool) -> None:
+    """Or a sample would depend on who has looked at the predictions on the way."""
+    level = level_at(CosineSchedule(), torch.zeros(2, dtype=torch.float64))
+    z, value = data_and_noise(2)
+    prediction = getattr(Prediction, f"from_{quantity}")(value, z, level)
+    assert prediction.is_of_noise is is_of_noise
+    assert prediction.x.shape == prediction.eps.shape == z.shape
+    assert prediction.is_of_noise is is_of_noise
+
+
+@pytest.mark.parametrize("has_gradient", [True, False])
+def test_gradients_are_those_of_the_time_of_making(has_gradient: bool) -> None:
+    """Not of the time of asking: a target made without stays without, a loss keeps its own."""
+    level = level_at(CosineSchedule(), torch.zeros(2, dtype=torch.float64))
+    z, eps = data_and_noise(2).requires_grad_()
+    with torch.set_grad_enabled(has_gradient):
+        prediction = Prediction.from_eps(eps, z, level)
+    with torch.set_grad_enabled(not has_gradient):
+        x = prediction.x
+    assert x.requires_grad is has_gradient
+    if has_gradient:
+        (slope,) = torch.autograd.grad(x.sum(), z)
+        torch.testing.assert_close(slope, (1 / level.alpha).expand_as(z))

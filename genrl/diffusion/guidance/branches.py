@@ -28,21 +28,20 @@ def branches(
     assert label is not None
     labels = torch.cat([label, torch.full_like(label, null)])
     both = denoiser(torch.cat([z, z]), twice(t), labels)
-    level = both.level
-    halves = [_halves(v) for v in (both.x, both.eps, level.log_snr, level.alpha, level.sigma)]
-    first, second = zip(*halves, strict=True)
-    return (
-        Prediction(first[0], first[1], NoiseLevel(*first[2:])),
-        Prediction(second[0], second[1], NoiseLevel(*second[2:])),
-    )
+
+    def half(index: int) -> Prediction:
+        level = NoiseLevel(*(_half(value, index) for value in both.level))
+        return Prediction(lambda: _half(both.x, index), lambda: _half(both.eps, index), level)
+
+    return half(0), half(1)
 
 
 def extrapolated(strong: Prediction, weak: Prediction, w: Batch) -> Prediction:
     """(1 + w) strong - w weak, in x and in ε: both at once, because α x + σ ε = z is linear."""
     weight = like_data(w, strong.x)
     return Prediction(
-        (1 + weight) * strong.x - weight * weak.x,
-        (1 + weight) * strong.eps - weight * weak.eps,
+        lambda: (1 + weight) * strong.x - weight * weak.x,
+        lambda: (1 + weight) * strong.eps - weight * weak.eps,
         strong.level,
     )
 
@@ -55,8 +54,5 @@ def gradient(value: Callable[[Data], Tensor], z: Data) -> Data:
     return slope
 
 
-def _halves(value: Tensor) -> tuple[Tensor, Tensor]:
-    if value.ndim == 0:
-        return value, value
-    first, second = value.chunk(2)
-    return first, second
+def _half(value: Tensor, index: int) -> Tensor:
+    return value if value.ndim == 0 else value.chunk(2)[index]

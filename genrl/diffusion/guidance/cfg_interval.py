@@ -48,7 +48,7 @@ class CfgIntervalGuidance(Guidance):
     ) -> Prediction:
         assert label is not None
         conditional = denoiser(z, t, label)
-        log_snr = conditional.level.log_snr.reshape(-1)
+        log_snr = conditional.level.log_snr
         is_inside = (log_snr >= self.low) & (log_snr <= self.high)
         if not is_inside.any():
             return conditional

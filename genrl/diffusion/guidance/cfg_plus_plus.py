@@ -17,7 +17,6 @@ student does what the sampler with CFG++ does.
 """
 
 import math
-from dataclasses import replace
 
 from genrl.diffusion.denoiser import ConditionalDenoise
 from genrl.diffusion.guidance.base import Guidance, Guide, guidances
@@ -69,4 +68,4 @@ class CfgPlusPlusGuidance(Guidance):
     ) -> Prediction:
         conditional, unconditional = branches(denoiser, z, t, label, self.num_classes)
         guided = extrapolated(conditional, unconditional, w - 1)
-        return replace(guided, eps=unconditional.eps, is_renoised=True)
+        return Prediction(guided.x, unconditional.eps, guided.level, is_renoised=True)

@@ -12,14 +12,8 @@ import torch
 from torch.nn.functional import softplus
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import (
-    Sampler,
-    SamplingState,
-    Times,
-    rows,
-    samplers,
-    weighted_sum,
-)
+from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, samplers
+from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import ddim_weights, posterior_std
@@ -57,13 +51,16 @@ class AncestralSampler(Sampler):
     def is_stochastic(self) -> bool:
         return True
 
-    def plan(self, times: Times) -> list[tuple[float, ...]]:
+    def plan(self, times: Times) -> tuple[Factors, list[float]]:
+        """Factors of the mean, and the standard deviation."""
         t, s = times[:-1], times[1:]
-        of_z, of_x = ddim_weights(self.schedule, t, s, eta=1.0)
+        mean = first_order(self.schedule, t, *ddim_weights(self.schedule, t, s, eta=1.0))
         log_ratio = softplus(self.schedule.log_snr(s)) - softplus(self.schedule.log_snr(t))
         widening = torch.exp(0.5 * self.variance_interpolation * log_ratio)
-        return rows(of_z, of_x, posterior_std(self.schedule, t, s) * widening)
+        return mean, (posterior_std(self.schedule, t, s) * widening).tolist()
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        of_z, of_x, std = state.planned
-        return weighted_sum((of_z, z), (of_x, prediction.x), (std, state.noise_like(z)))
+        factors, std = state.plan
+        mean = first_order_step(z, prediction, factors, state.index)
+        noise: Data = std[state.index] * state.noise_like(z)
+        return mean + noise

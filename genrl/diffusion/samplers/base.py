@@ -50,7 +50,7 @@ class SamplingState:
         denoise: the denoiser with its condition bound.
         times: the grid, float64, on the CPU.
         clock: ``times[i]`` for each example, in the type of the data and on its device.
-        plan: what `Sampler.plan` made of the grid, an entry for each step.
+        plan: what `Sampler.plan` made of the grid.
         generator: source of the sampler's noise.
         index: the step goes from ``times[index]`` to ``times[index + 1]``.
         predictions: those of the steps before, oldest first (multistep methods); the last four.
@@ -60,7 +60,7 @@ class SamplingState:
     denoise: Denoise
     times: Tensor
     clock: Sequence[Batch]
-    plan: Sequence[Any]
+    plan: Any
     generator: NoiseSource
     index: int = 0
     predictions: list[Prediction] = field(default_factory=list)
@@ -78,7 +78,7 @@ class SamplingState:
 
     @property
     def planned(self) -> Any:
-        """The plan's entry of this step."""
+        """The entry of this step, of a plan that is a sequence of them."""
         return self.plan[self.index]
 
     def noise_like(self, z: Data) -> Data:
@@ -147,11 +147,12 @@ class Sampler(abc.ABC):
         """How often the denoiser is called for each sample; None takes the sampler's own steps."""
         return self.steps if steps is None else steps
 
-    def plan(self, times: Times) -> Sequence[Any]:
-        """What `step` needs of the grid, an entry for each step; by default its two times.
+    def plan(self, times: Times) -> Any:
+        """What `step` needs of the grid: by default a list with the two times of each step.
 
-        Entry i belongs to the step from ``times[i]`` to ``times[i + 1]``. Plain numbers make a fast
-        loop. The last step is not taken, so its entry is read by `prepare` alone.
+        Entry i belongs to the step from ``times[i]`` to ``times[i + 1]``. Plain numbers (`rows`)
+        make a fast loop, `Factors` a faster one. The last step is not taken, so its entry is read
+        by `prepare` alone.
         """
         return list(pairwise(times.unbind()))
 

@@ -7,16 +7,30 @@ schedule's largest σ̃ it is not raised. Karras et al. 2022, algorithm 2.
 
 import abc
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float64
 from torch import Tensor
 
 from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, rows, weighted_sum
+from genrl.diffusion.samplers.first_order import Factors, first_order
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import ddim_weights, diffuse_weights
 from genrl.typing import Data
+
+
+class ChurnPlan(NamedTuple):
+    """Factors of Euler's step down, and of z and the noise on the way up, where there is one.
+
+    And what a method of second order changes the step by.
+    """
+
+    down: Factors
+    up: Sequence[tuple[float, ...]] = ()
+    correction: Factors | None = None
 
 
 class ChurnSampler(Sampler, abc.ABC):
@@ -70,15 +84,20 @@ class ChurnSampler(Sampler, abc.ABC):
         raised = self.schedule.time(log_snr - 2 * math.log1p(gamma))
         return torch.where(inside, torch.maximum(raised, start), start)
 
-    def plan(self, times: Times) -> list[tuple[float, ...]]:
-        """Factors of z and of the noise on the way up, then of z and of x on the way down."""
+    def plan(self, times: Times) -> ChurnPlan:
         raised = self.evaluation_times(times)
+        weights = ddim_weights(self.schedule, raised, times[1:])
+        down = first_order(self.schedule, raised, *weights)
+        if self.s_churn == 0:
+            return ChurnPlan(down)
         keep, std = diffuse_weights(self.schedule, times[:-1], raised)
-        return rows(keep, self.s_noise * std, *ddim_weights(self.schedule, raised, times[1:]))
+        return ChurnPlan(down, rows(keep, self.s_noise * std))
 
     def prepare(self, z: Data, state: SamplingState) -> Data:
         """z with churn."""
-        keep, std, *_ = state.planned
+        if not state.plan.up:
+            return z
+        keep, std = state.plan.up[state.index]
         if keep == 1 and std == 0:
             return z
         return weighted_sum((keep, z), (std, state.noise_like(z)))

@@ -7,14 +7,8 @@ posterior. Song et al. 2021.
 """
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import (
-    Sampler,
-    SamplingState,
-    Times,
-    rows,
-    samplers,
-    weighted_sum,
-)
+from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, samplers
+from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import ddim_weights, posterior_std
@@ -45,12 +39,15 @@ class DDIMSampler(Sampler):
     def is_stochastic(self) -> bool:
         return self.eta > 0
 
-    def plan(self, times: Times) -> list[tuple[float, ...]]:
+    def plan(self, times: Times) -> tuple[Factors, list[float]]:
+        """Factors of the mean, then the standard deviation of what is added to it, if any."""
         t, s = times[:-1], times[1:]
-        of_z, of_x = ddim_weights(self.schedule, t, s, eta=self.eta)
-        return rows(of_z, of_x, self.eta * posterior_std(self.schedule, t, s))
+        mean = first_order(self.schedule, t, *ddim_weights(self.schedule, t, s, eta=self.eta))
+        if self.eta == 0:
+            return mean, []
+        return mean, (self.eta * posterior_std(self.schedule, t, s)).tolist()
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        of_z, of_x, std = state.planned
-        mean = weighted_sum((of_z, z), (of_x, prediction.x))
-        return mean if self.eta == 0 else mean + std * state.noise_like(z)
+        factors, std = state.plan
+        mean = first_order_step(z, prediction, factors, state.index)
+        return mean + std[state.index] * state.noise_like(z) if std else mean

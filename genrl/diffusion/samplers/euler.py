@@ -9,8 +9,9 @@ correction.
 import math
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import SamplingState, samplers, weighted_sum
+from genrl.diffusion.samplers.base import SamplingState, samplers
 from genrl.diffusion.samplers.churn import ChurnSampler
+from genrl.diffusion.samplers.first_order import first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.typing import Data
@@ -53,5 +54,4 @@ class EulerSampler(ChurnSampler):
         )
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        _, _, of_z, of_x = state.planned
-        return weighted_sum((of_z, z), (of_x, prediction.x))
+        return first_order_step(z, prediction, state.plan.down, state.index)

@@ -3,7 +3,7 @@
 An Euler step to s, then the mean of the slopes at both ends. With the predictions x at t and x' at
 the Euler point,
 
-    z_s = z_s(Euler) + ½ α_s (1 - σ̃_t/σ̃_s) (x - x')
+    z_s = z_s(Euler) + ½ α_s (1 - σ̃_t/σ̃_s) (x - x') = z_s(Euler) + ½ σ_s (1 - σ̃_t/σ̃_s) (ε' - ε)
 
 which is the trapezoidal rule without its differences of large numbers. The last step is Euler's:
 the sampler ends with a prediction. Karras et al. 2022, algorithm 2.
@@ -14,8 +14,9 @@ import math
 import torch
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import SamplingState, Times, samplers, weighted_sum
-from genrl.diffusion.samplers.churn import ChurnSampler
+from genrl.diffusion.samplers.base import SamplingState, Times, samplers
+from genrl.diffusion.samplers.churn import ChurnPlan, ChurnSampler
+from genrl.diffusion.samplers.first_order import Factors, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.typing import Data
@@ -66,16 +67,19 @@ class HeunSampler(ChurnSampler):
     def evaluations(self, steps: int | None = None) -> int:
         return 2 * super().evaluations(steps) - 1
 
-    def plan(self, times: Times) -> list[tuple[float, ...]]:
-        """That of Euler's step, then the factor of x' - x."""
+    def plan(self, times: Times) -> ChurnPlan:
         log_snr_t = self.schedule.log_snr(self.evaluation_times(times))
         log_snr_s = self.schedule.log_snr(times[1:])
-        slope = torch.expm1(0.5 * (log_snr_s - log_snr_t))
-        change = 0.5 * self.schedule.log_alpha(log_snr_s).exp() * slope
-        return [(*row, c) for row, c in zip(super().plan(times), change.tolist(), strict=True)]
+        half = 0.5 * torch.expm1(0.5 * (log_snr_s - log_snr_t))
+        of_x = half * self.schedule.log_alpha(log_snr_s).exp()
+        of_eps = -half * self.schedule.log_sigma(log_snr_s).exp()
+        return super().plan(times)._replace(correction=Factors([of_x], [of_eps]))
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        _, _, of_z, of_x, of_change = state.planned
-        euler = weighted_sum((of_z, z), (of_x, prediction.x))
-        change = state.denoise_next(euler).x - prediction.x
-        return weighted_sum((1.0, euler), (of_change, change))
+        plan, by_eps = state.plan, prediction.is_of_noise
+        euler = first_order_step(z, prediction, plan.down, state.index)
+        there = state.denoise_next(euler)
+        change = there.eps - prediction.eps if by_eps else there.x - prediction.x
+        (of_change,) = plan.correction.at(state.index, z, by_eps=by_eps)
+        corrected: Data = euler + change * of_change
+        return corrected

@@ -17,14 +17,8 @@ import math
 import torch
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import (
-    Sampler,
-    SamplingState,
-    Times,
-    rows,
-    samplers,
-    weighted_sum,
-)
+from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, rows, samplers
+from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import like_data, sde_weights
@@ -77,19 +71,19 @@ class PredictorCorrectorSampler(Sampler):
     def evaluations(self, steps: int | None = None) -> int:
         return (1 + self.corrections) * super().evaluations(steps) - self.corrections
 
-    def plan(self, times: Times) -> list[tuple[float, ...]]:
-        """The predictor's factors of z, x and the noise, then σ where it goes."""
+    def plan(self, times: Times) -> tuple[Factors, list[tuple[float, ...]]]:
+        """Factors of the predictor's mean, then its standard deviation and σ where it goes."""
         start, end = times[:-1], times[1:]
-        return rows(
-            *sde_weights(self.schedule, start, end, self.eta), self.schedule.level(end).sigma
-        )
+        of_z, of_x, std = sde_weights(self.schedule, start, end, self.eta)
+        mean = first_order(self.schedule, start, of_z, of_x)
+        return mean, rows(std, self.schedule.level(end).sigma)
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        of_z, of_x, std, sigma = state.planned
-        terms = [(of_z, z), (of_x, prediction.x)]
+        factors, noises = state.plan
+        std, sigma = noises[state.index]
+        z = first_order_step(z, prediction, factors, state.index)
         if self.eta > 0:
-            terms.append((std, state.noise_like(z)))
-        z = weighted_sum(*terms)
+            z = z + std * state.noise_like(z)
         if self.corrections > 0:
             require_entries(z)
         for _ in range(self.corrections):

@@ -9,14 +9,8 @@ faster. Song et al. 2021 (score SDE); the exact linear part is that of DPM-Solve
 """
 
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.samplers.base import (
-    Sampler,
-    SamplingState,
-    Times,
-    rows,
-    samplers,
-    weighted_sum,
-)
+from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, samplers
+from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import sde_weights
@@ -47,12 +41,13 @@ class SDESampler(Sampler):
     def is_stochastic(self) -> bool:
         return self.eta > 0
 
-    def plan(self, times: Times) -> list[tuple[float, ...]]:
-        return rows(*sde_weights(self.schedule, times[:-1], times[1:], self.eta))
+    def plan(self, times: Times) -> tuple[Factors, list[float]]:
+        """Factors of the mean, and the standard deviation."""
+        t, s = times[:-1], times[1:]
+        of_z, of_x, std = sde_weights(self.schedule, t, s, self.eta)
+        return first_order(self.schedule, t, of_z, of_x), std.tolist()
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        of_z, of_x, std = state.planned
-        terms = [(of_z, z), (of_x, prediction.x)]
-        if self.is_stochastic:
-            terms.append((std, state.noise_like(z)))
-        return weighted_sum(*terms)
+        factors, std = state.plan
+        mean = first_order_step(z, prediction, factors, state.index)
+        return mean + std[state.index] * state.noise_like(z) if self.is_stochastic else mean

@@ -17,6 +17,7 @@ from genrl.diffusion.samplers.base import (
     samplers,
     weighted_sum,
 )
+from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import ddim_weights, diffuse_weights
@@ -38,17 +39,18 @@ class StochasticDistilledSampler(Sampler):
     def is_stochastic(self) -> bool:
         return True
 
-    def plan(self, times: Times) -> list[tuple[float, ...]]:
-        """Factors of z, x and the noise in the step down and up again."""
+    def plan(self, times: Times) -> tuple[Factors, list[tuple[float, ...]]]:
+        """Factors of the step down, then those of z and the noise on the way up again."""
         start, rest, landing = times[:-2], times[1:-1], times[2:]
         of_z, of_x = ddim_weights(self.schedule, start, landing)
         keep, std = diffuse_weights(self.schedule, landing, rest)
         if len(rest):
             last = self.schedule.level(rest[-1])
             of_z[-1], of_x[-1], keep[-1], std[-1] = 0, last.alpha, 1, last.sigma
-        return rows(of_z, of_x, keep, std)
+        return first_order(self.schedule, start, of_z, of_x), rows(keep, std)
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        of_z, of_x, keep, std = state.planned
-        down = weighted_sum((of_z, z), (of_x, prediction.x))
+        factors, up = state.plan
+        keep, std = up[state.index]
+        down = first_order_step(z, prediction, factors, state.index)
         return weighted_sum((keep, down), (std, state.noise_like(z)))

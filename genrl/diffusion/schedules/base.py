@@ -13,8 +13,7 @@ import abc
 import functools
 import warnings
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -31,9 +30,11 @@ schedules: Registry["NoiseSchedule"] = Registry("schedule")
 running: ContextVar["Clock | None"] = ContextVar("running", default=None)
 
 
-@dataclass(frozen=True)
-class NoiseLevel:
-    """How much noise an example carries: λ, α and σ, broadcastable against the data (or scalar)."""
+class NoiseLevel(NamedTuple):
+    """How much noise an example carries: λ of each, with α and σ shaped to broadcast against data.
+
+    All three are scalars, or of the shape of the times, where there is no data.
+    """
 
     log_snr: Tensor
     alpha: Tensor
@@ -78,7 +79,7 @@ class NoiseSchedule(nn.Module, abc.ABC):
         )
 
     def level_like(self, t: Batch, data: Data) -> NoiseLevel:
-        """λ, α and σ at t, in the type of ``data`` and shaped to broadcast against it.
+        """λ, α and σ at t, in the type of ``data``, α and σ shaped to broadcast against it.
 
         Computed once for all times of a running `Clock`.
         """
@@ -88,9 +89,8 @@ class NoiseSchedule(nn.Module, abc.ABC):
                 return known
         level = self.level(t)
         shape = (-1,) + (1,) * (data.ndim - 1)
-        return NoiseLevel(
-            *(v.to(data.dtype).reshape(shape) for v in (level.log_snr, level.alpha, level.sigma))
-        )
+        log_snr, alpha, sigma = (value.to(data.dtype) for value in level)
+        return NoiseLevel(log_snr, alpha.reshape(shape), sigma.reshape(shape))
 
     def perturb(self, x: Data, t: Batch, noise: Data) -> Data:
         """z_t = α x + σ ε."""

@@ -86,9 +86,9 @@ class Clock(Sequence[Batch]):
         self, schedule: NoiseSchedule, dtype: torch.dtype, ndim: int
     ) -> list[NoiseLevel]:
         level = schedule.level(self._times)
-        shape = (len(self), *self._entries[0].shape, *(1,) * (ndim - 1))
-        columns = (
-            value.to(dtype).reshape(-1, *(1,) * ndim).expand(shape).unbind()
-            for value in (level.log_snr, level.alpha, level.sigma)
-        )
-        return [NoiseLevel(*row) for row in zip(*columns, strict=True)]
+        batch = (len(self), *self._entries[0].shape)
+        log_snr, alpha, sigma = (value.to(dtype)[:, None].expand(batch) for value in level)
+        shape = (*batch, *(1,) * (ndim - 1))
+        columns = (log_snr, alpha.reshape(shape), sigma.reshape(shape))
+        rows = zip(*(column.unbind() for column in columns), strict=True)
+        return [NoiseLevel(*row) for row in rows]

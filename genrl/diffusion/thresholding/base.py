@@ -1,7 +1,6 @@
 """The contract of thresholding: how a predicted x is kept in the range of the data."""
 
 import abc
-from dataclasses import replace
 
 from genrl.diffusion.prediction import Prediction
 from genrl.registry import Registry
@@ -20,5 +19,6 @@ class Thresholding(abc.ABC):
     def __call__(self, prediction: Prediction, z: Data) -> Prediction:
         """The prediction with x limited and ε recomputed from it, unless ε was chosen apart."""
         if prediction.is_renoised:
-            return replace(prediction, x=self.limit(prediction.x))
+            limited = self.limit(prediction.x)
+            return Prediction(limited, prediction.eps, prediction.level, is_renoised=True)
         return Prediction.from_x(self.limit(prediction.x), z, prediction.level)

@@ -53,7 +53,7 @@ def exact_sources(schedule: NoiseSchedule) -> Sources:
         return mixture(z, t)
 
     def logits(z: Data, level: NoiseLevel) -> Tensor:
-        t = schedule.time(level.log_snr.reshape(-1))
+        t = schedule.time(level.log_snr)
         labels = torch.arange(NUM_CLASSES)[:, None].expand(-1, len(z))
         return torch.stack([mixture.model.log_prob(z, t, label) for label in labels], dim=1)
 

@@ -14,6 +14,7 @@ from torch import Tensor
 from genrl.diffusion.analytic import GaussianMixtureDenoiser
 from genrl.diffusion.parameterizations.base import Parameterization
 from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.samplers.base import Denoise
 from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
 from genrl.typing import Batch, Data
 
@@ -83,7 +84,7 @@ class Oracle:
         """
         exact = self.denoise(z, t)
         size, whole = len(self.noise), exact.level
-        level = NoiseLevel(*(v[:size] for v in (whole.log_snr, whole.alpha, whole.sigma)))
+        level = NoiseLevel(*(value[:size] for value in whole))
         blocks = zip(*(torch.split(data, size) for data in (exact.x, exact.eps, z)), strict=True)
         (x, eps, _), *others = blocks
         found = [Prediction(x, eps, level)]
@@ -92,6 +93,19 @@ class Oracle:
         return Prediction(
             torch.cat([one.x for one in found]), torch.cat([one.eps for one in found]), exact.level
         )
+
+    def through(self, parameterization: Parameterization) -> Denoise:
+        """What a perfectly trained network predicts, as x or as ε: as its parameterization does."""
+
+        def denoise(z: Data, t: Batch) -> Prediction:
+            return through(parameterization, self.denoise(z, t), z)
+
+        return denoise
+
+    def predicting_noise(self) -> list[Parameterization]:
+        """Those parameterizations from whose ε a sampler may step without asking for x."""
+        t = torch.full_like(self.noise[:, 0], 0.5)
+        return [p for p in self.parameterizations if self.through(p)(self.noise, t).is_of_noise]
 
     def solution(self, start: Tensor, stop: Tensor) -> Data:
         """The exact prediction at time ``stop`` for the noise that began at time ``start``."""

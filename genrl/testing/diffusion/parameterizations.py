@@ -37,7 +37,7 @@ class IdealNetwork(Network):
     ) -> Data:
         schedule = self.oracle.schedule
         alpha, sigma = schedule.log_alpha(log_snr).exp(), schedule.log_sigma(log_snr).exp()
-        level = NoiseLevel(*(value[:, None] for value in (log_snr, alpha, sigma)))
+        level = NoiseLevel(log_snr, alpha[:, None], sigma[:, None])
         unscaled = z / self.parameterization.input_scale(level)
         exact = self.oracle.model(unscaled, log_snr, label)
         return self.parameterization.output(Prediction(exact.x, exact.eps, level))

@@ -1,7 +1,5 @@
 """A clock gives the levels of each time by itself, and only where its own tensors are asked for."""
 
-from dataclasses import astuple
-
 import pytest
 import torch
 
@@ -18,7 +16,7 @@ def check(schedule: NoiseSchedule, t: torch.Tensor, data: torch.Tensor, clock: C
     with clock.running():
         together = schedule.level_like(t, data)
     tolerance = 1e-14 if data.dtype == torch.float64 else 0.0
-    for a, b in zip(astuple(together), astuple(alone), strict=True):
+    for a, b in zip(together, alone, strict=True):
         torch.testing.assert_close(a, b, rtol=tolerance, atol=0.0)
 
 
@@ -78,7 +76,8 @@ def test_a_time_for_two_batches_is_known_and_another_is_not() -> None:
             pair = twice(t)
             assert torch.equal(pair, torch.cat([t, t]))
             level = schedule.level_like(pair, both)
-            assert level.alpha.shape == (6, 1, 1)
+            assert level.log_snr.shape == (6,)
+            assert level.alpha.shape == level.sigma.shape == (6, 1, 1)
     assert calls == [TIMES.shape]
     check(schedule, pair, both, clock)
     other = torch.rand(3)

@@ -12,13 +12,14 @@ from genrl.diffusion.building import build_sampler
 from genrl.diffusion.parameterizations import Parameterization, parameterizations
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers import Sampler, SamplingState, samplers
+from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules import (
     CosineSchedule,
     NoiseLevel,
     VdmLinearSchedule,
 )
 from genrl.diffusion.time_grids import LogSnrTimeGrid, TimeGrid
-from genrl.diffusion.transitions import ddim_step, posterior_std
+from genrl.diffusion.transitions import ddim_step, ddim_weights, posterior_std
 from genrl.testing import (
     CheckError,
     check_sampler,
@@ -184,6 +185,31 @@ def test_a_parameterization_that_changes_the_samples_is_found() -> None:
         assert figures["conversion_error"] < 1e-9
         with pytest.raises(CheckError, match="a parameterization changes the samples"):
             check_sampler(sampler, [NearlyV()], evaluations=EVALUATIONS)
+
+
+@pytest.mark.parametrize("factor", [1.0, -1.0, 1.001])
+def test_a_step_by_noise_is_proved_beside_the_step_by_x(factor: float) -> None:
+    """Factors of ε that are wrong show themselves only to a network that predicts it."""
+
+    def plan(self: Sampler, times: Tensor) -> Factors:
+        t, s = times[:-1], times[1:]
+        of_z, of_x = ddim_weights(SCHEDULE, t, s)
+        right = first_order(SCHEDULE, t, of_z, of_x).by_eps
+        return Factors((of_z, of_x), (right[0], factor * right[1]))
+
+    def step(self: Sampler, z: Data, prediction: Prediction, state: SamplingState) -> Data:
+        return first_order_step(z, prediction, state.plan, state.index)
+
+    sampler = sampler_with(step)
+    type(sampler).plan = plan  # type: ignore[method-assign]
+    given = {name: parameterizations.build(name) for name in ("v", "eps")}
+    check_sampler(sampler, [given["v"]], evaluations=EVALUATIONS)
+    if factor == 1:
+        figures = check_sampler(sampler, list(given.values()), evaluations=EVALUATIONS)
+        assert figures["conversion_error"] < 1e-12
+    else:
+        with pytest.raises(CheckError, match="a parameterization changes the samples"):
+            check_sampler(sampler, list(given.values()), evaluations=EVALUATIONS)
 
 
 @pytest.mark.parametrize("noised_to", ["next_time", "time"])
