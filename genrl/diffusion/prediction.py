@@ -10,7 +10,9 @@ fits.
 from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
+from genrl.diffusion.forms import Form, eps_form, v_form, velocity_form, x_form
 from genrl.diffusion.schedules.base import NoiseLevel
 from genrl.typing import Data
 
@@ -23,22 +25,27 @@ class Prediction:
     Args:
         x: clean data, E[x | z]; or how to find it, where nobody may ask.
         eps: noise, E[ε | z]; likewise.
-        level: λ, α and σ of z, broadcastable against x.
+        level: λ, α and σ of z, the last two broadcastable against x.
         is_renoised: whether ε was chosen apart from x, so that a sampler goes on from α x + σ ε and
             not from the z that the denoiser was given.
-
-    ``is_of_noise`` is whether ε was given and x is found from it: who can do with either saves the
-    conversion, and with it the digits that a division by a small α takes.
+        output: what x follows from, x = p z + q output; None where that is x itself.
+        form: p and q.
     """
 
-    __slots__ = ("_eps", "_has_gradient", "_x", "is_of_noise", "is_renoised", "level")
+    __slots__ = ("_eps", "_has_gradient", "_output", "_x", "form", "is_renoised", "level")
 
     def __init__(
-        self, x: Data | Found, eps: Data | Found, level: NoiseLevel, is_renoised: bool = False
+        self,
+        x: Data | Found,
+        eps: Data | Found,
+        level: NoiseLevel,
+        is_renoised: bool = False,
+        *,
+        output: Data | Found | None = None,
+        form: Form = x_form,
     ) -> None:
-        self._x, self._eps = x, eps
-        self.level, self.is_renoised = level, is_renoised
-        self.is_of_noise = callable(x) and not callable(eps)
+        self._x, self._eps, self._output = x, eps, output
+        self.level, self.is_renoised, self.form = level, is_renoised, form
         self._has_gradient = torch.is_grad_enabled()
 
     @classmethod
@@ -49,26 +56,34 @@ class Prediction:
     @classmethod
     def from_eps(cls, eps: Data, z: Data, level: NoiseLevel) -> "Prediction":
         """x = (z - σ ε) / α."""
-        return cls(lambda: (z - level.sigma * eps) / level.alpha, eps, level)
+        return cls(
+            lambda: (z - level.sigma * eps) / level.alpha, eps, level, output=eps, form=eps_form
+        )
 
     @classmethod
     def from_v(cls, v: Data, z: Data, level: NoiseLevel) -> "Prediction":
         """x = (α z - σ v) / (α² + σ²),  ε = (σ z + α v) / (α² + σ²): no division by one alone."""
-        norm = level.alpha**2 + level.sigma**2
+
+        def norm() -> Tensor:
+            return level.alpha**2 + level.sigma**2
+
         return cls(
-            lambda: (level.alpha * z - level.sigma * v) / norm,
-            lambda: (level.sigma * z + level.alpha * v) / norm,
+            lambda: (level.alpha * z - level.sigma * v) / norm(),
+            lambda: (level.sigma * z + level.alpha * v) / norm(),
             level,
+            output=v,
+            form=v_form,
         )
 
     @classmethod
     def from_velocity(cls, velocity: Data, z: Data, level: NoiseLevel) -> "Prediction":
         """x = (z - σ u) / (α + σ),  ε = (z + α u) / (α + σ) for u = ε - x."""
-        norm = level.alpha + level.sigma
         return cls(
-            lambda: (z - level.sigma * velocity) / norm,
-            lambda: (z + level.alpha * velocity) / norm,
+            lambda: (z - level.sigma * velocity) / (level.alpha + level.sigma),
+            lambda: (z + level.alpha * velocity) / (level.alpha + level.sigma),
             level,
+            output=velocity,
+            form=velocity_form,
         )
 
     @property
@@ -84,6 +99,19 @@ class Prediction:
         if callable(self._eps):
             self._eps = self._now(self._eps)
         return self._eps
+
+    @property
+    def output(self) -> Data:
+        """What x follows from by `form`."""
+        if self._output is None:
+            return self.x
+        if callable(self._output):
+            self._output = self._now(self._output)
+        return self._output
+
+    def given(self, form: Form) -> Data:
+        """The output, or x for ``x_form``."""
+        return self.output if form == self.form else self.x
 
     def __repr__(self) -> str:
         return f"Prediction(x={self.x}, eps={self.eps}, level={self.level})"

@@ -14,6 +14,7 @@ from genrl.diffusion import (
     NoiseSchedule,
     Prediction,
 )
+from genrl.diffusion.forms import Form, eps_form, v_form, velocity_form, x_form
 
 FAMILIES: dict[str, NoiseSchedule] = {
     "variance preserving": CosineSchedule(),
@@ -116,16 +117,21 @@ def test_what_is_not_given_is_found_once_and_when_it_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("quantity", "is_of_noise"), [("x", False), ("eps", True), ("v", False), ("velocity", False)]
+    ("quantity", "form"),
+    [("x", x_form), ("eps", eps_form), ("v", v_form), ("velocity", velocity_form)],
 )
-def test_what_was_given_stays_what_it_is(quantity: str, is_of_noise: bool) -> None:
-    """Or a sample would depend on who has looked at the predictions on the way."""
-    level = level_at(CosineSchedule(), torch.zeros(2, dtype=torch.float64))
-    z, value = data_and_noise(2)
+def test_x_follows_from_the_output(family: NoiseSchedule, quantity: str, form: Form) -> None:
+    """x = p z + q output, also after x and ε were asked for."""
+    level = level_at(family, LOG_SNR)
+    z, value = data_and_noise(len(LOG_SNR))
     prediction = getattr(Prediction, f"from_{quantity}")(value, z, level)
-    assert prediction.is_of_noise is is_of_noise
-    assert prediction.x.shape == prediction.eps.shape == z.shape
-    assert prediction.is_of_noise is is_of_noise
+    x, _ = prediction.x, prediction.eps
+    assert prediction.form is form
+    assert prediction.output is value
+    p, q = form(level.alpha, level.sigma)
+    torch.testing.assert_close(p * z + q * value, x, rtol=1e-10, atol=1e-10)
+    assert prediction.given(form) is value
+    assert prediction.given(x_form) is x
 
 
 @pytest.mark.parametrize("has_gradient", [True, False])

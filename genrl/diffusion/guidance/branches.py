@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion.denoiser import ConditionalDenoise
+from genrl.diffusion.forms import x_form
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseLevel
 from genrl.diffusion.schedules.clock import twice
@@ -31,18 +32,34 @@ def branches(
 
     def half(index: int) -> Prediction:
         level = NoiseLevel(*(_half(value, index) for value in both.level))
-        return Prediction(lambda: _half(both.x, index), lambda: _half(both.eps, index), level)
+        return Prediction(
+            lambda: _half(both.x, index),
+            lambda: _half(both.eps, index),
+            level,
+            output=lambda: _half(both.output, index),
+            form=both.form,
+        )
 
     return half(0), half(1)
 
 
 def extrapolated(strong: Prediction, weak: Prediction, w: Batch) -> Prediction:
-    """(1 + w) strong - w weak, in x and in ε: both at once, because α x + σ ε = z is linear."""
-    weight = like_data(w, strong.x)
+    """(1 + w) strong - w weak, in x and in ε: both at once, because α x + σ ε = z is linear.
+
+    And so in what both predict, if that is the same.
+    """
+    weight = like_data(w, strong.output)
+
+    def line(strong: Data, weak: Data) -> Data:
+        return (1 + weight) * strong - weight * weak
+
+    are_alike = strong.form == weak.form
     return Prediction(
-        lambda: (1 + weight) * strong.x - weight * weak.x,
-        lambda: (1 + weight) * strong.eps - weight * weak.eps,
+        lambda: line(strong.x, weak.x),
+        lambda: line(strong.eps, weak.eps),
         strong.level,
+        output=(lambda: line(strong.output, weak.output)) if are_alike else None,
+        form=strong.form if are_alike else x_form,
     )
 
 

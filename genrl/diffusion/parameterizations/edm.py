@@ -41,19 +41,32 @@ class EdmParameterization(Parameterization):
         self.sigma_data = sigma_data
 
     def input_scale(self, level: NoiseLevel) -> Tensor:
-        return self._norm(level).rsqrt()
+        return self._norm(level.alpha, level.sigma).rsqrt()
 
     def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
-        norm = self._norm(level)
-        scaled = self.sigma_data * norm.rsqrt() * output
-        x = self.sigma_data**2 * level.alpha * (z / norm) + level.sigma * scaled
-        return Prediction(x, level.sigma * (z / norm) - level.alpha * scaled, level)
+        norm = self._norm(level.alpha, level.sigma)
+
+        def scaled() -> Data:
+            return self.sigma_data * norm.rsqrt() * output
+
+        return Prediction(
+            lambda: self.sigma_data**2 * level.alpha * (z / norm) + level.sigma * scaled(),
+            lambda: level.sigma * (z / norm) - level.alpha * scaled(),
+            level,
+            output=output,
+            form=self.form,
+        )
+
+    def form(self, alpha: Tensor, sigma: Tensor) -> tuple[Tensor, Tensor]:
+        """x = (α s² z + σ s √n F) / n."""
+        norm = self._norm(alpha, sigma)
+        return self.sigma_data**2 * alpha / norm, self.sigma_data * sigma * norm.rsqrt()
 
     def output(self, prediction: Prediction) -> Data:
         level, data = prediction.level, self.sigma_data
-        scale = data * self._norm(level).sqrt()
+        scale = data * self._norm(level.alpha, level.sigma).sqrt()
         return (level.sigma * prediction.x - level.alpha * data**2 * prediction.eps) / scale
 
-    def _norm(self, level: NoiseLevel) -> Tensor:
+    def _norm(self, alpha: Tensor, sigma: Tensor) -> Tensor:
         """n, the variance of z for data of variance s²."""
-        return level.sigma**2 + (self.sigma_data * level.alpha) ** 2
+        return sigma**2 + (self.sigma_data * alpha) ** 2

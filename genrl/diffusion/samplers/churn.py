@@ -8,7 +8,7 @@ schedule's largest σ̃ it is not raised. Karras et al. 2022, algorithm 2.
 import abc
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float64
@@ -23,14 +23,10 @@ from genrl.typing import Data
 
 
 class ChurnPlan(NamedTuple):
-    """Factors of Euler's step down, and of z and the noise on the way up, where there is one.
-
-    And what a method of second order changes the step by.
-    """
+    """Factors of Euler's step down, and of z and the noise on the way up, where there is one."""
 
     down: Factors
     up: Sequence[tuple[float, ...]] = ()
-    correction: Factors | None = None
 
 
 class ChurnSampler(Sampler, abc.ABC):
@@ -84,7 +80,8 @@ class ChurnSampler(Sampler, abc.ABC):
         raised = self.schedule.time(log_snr - 2 * math.log1p(gamma))
         return torch.where(inside, torch.maximum(raised, start), start)
 
-    def plan(self, times: Times) -> ChurnPlan:
+    def plan(self, times: Times) -> Any:
+        """A `ChurnPlan`, or a plan that holds what it holds."""
         raised = self.evaluation_times(times)
         weights = ddim_weights(self.schedule, raised, times[1:])
         down = first_order(self.schedule, raised, *weights)

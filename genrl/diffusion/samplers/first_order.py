@@ -1,46 +1,46 @@
-"""A step of first order, by whichever of x and ε the denoiser gives.
+"""A step of first order, from whatever the network predicts.
 
-z_s = a z + b x = (a + b / α_t) z - (b σ_t / α_t) ε
-
-What a network predicts is used as it is: the conversion is in the factors.
+z_s = a z + b x = (a + b p) z + b q output    for x = p z + q output
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
 
+from genrl.diffusion.forms import Form
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.typing import Data
 
 EXACT = (torch.float32, torch.float64)  # to data of fewer digits a factor would be rounded
 
+Columns = Sequence[Tensor]
 Row = tuple[Tensor | float, ...]
 
 
 class Factors:
-    """What the steps of one run multiply with, in terms of x, and of ε in its place.
+    """What the steps of one run multiply z and the network's outputs with.
 
     Args:
-        by_x: columns of numbers, one for each step, in float64.
-        by_eps: the columns that do the same with ε.
+        columns: of a form: a column of numbers for z and one for each output, in float64, with a
+            number for each step.
     """
 
-    def __init__(self, by_x: Sequence[Tensor], by_eps: Sequence[Tensor]) -> None:
-        self.by_x, self.by_eps = tuple(by_x), tuple(by_eps)
-        self._rows: list[list[Row] | None] = [None, None]
+    def __init__(self, columns: Callable[[Form], Columns]) -> None:
+        self.columns = columns
+        self._rows: dict[Form, list[Row]] = {}
 
-    def at(self, index: int, z: Data, *, by_eps: bool) -> Row:
-        """The numbers of a step, to multiply z and its predictions with."""
-        rows = self._rows[by_eps]
+    def at(self, index: int, z: Data, form: Form) -> Row:
+        """The numbers of a step, ready to be multiplied with z and outputs of this form."""
+        rows = self._rows.get(form)
         if rows is None:
-            rows = self._rows[by_eps] = _rows(self.by_eps if by_eps else self.by_x, z)
+            rows = self._rows[form] = _rows(self.columns(form), z)
         return rows[index]
 
 
 def first_order(schedule: NoiseSchedule, t: Tensor, of_z: Tensor, of_x: Tensor) -> Factors:
-    """a and b for `first_order_step`.
+    """Of z and the output, for `first_order_step`.
 
     Args:
         schedule: noise schedule.
@@ -48,21 +48,24 @@ def first_order(schedule: NoiseSchedule, t: Tensor, of_z: Tensor, of_x: Tensor) 
         of_z: a.
         of_x: b.
     """
-    log_snr = schedule.log_snr(t)
-    along = of_x * (-schedule.log_alpha(log_snr)).exp()
-    return Factors((of_z, of_x), (of_z + along, -along * schedule.log_sigma(log_snr).exp()))
+
+    def columns(form: Form) -> Columns:
+        level = schedule.level(t)
+        p, q = form(level.alpha, level.sigma)
+        return of_z + of_x * p, of_x * q
+
+    return Factors(columns)
 
 
 def first_order_step(z: Data, prediction: Prediction, factors: Factors, index: int) -> Data:
     """z at the end of a step."""
-    by_eps = prediction.is_of_noise
-    of_z, of_predicted = factors.at(index, z, by_eps=by_eps)
+    of_z, of_output = factors.at(index, z, prediction.form)
     moved: Data = z * of_z
-    moved += (prediction.eps if by_eps else prediction.x) * of_predicted
+    moved += prediction.output * of_output
     return moved
 
 
-def _rows(columns: Sequence[Tensor], z: Data) -> list[Row]:
+def _rows(columns: Columns, z: Data) -> list[Row]:
     """On a CPU a product with a tensor of z's type takes half the time of one with a number."""
     if z.device.type == "cpu" and z.dtype in EXACT:
         return list(zip(*(column.to(z.dtype).unbind() for column in columns), strict=True))

@@ -3,23 +3,36 @@
 An Euler step to s, then the mean of the slopes at both ends. With the predictions x at t and x' at
 the Euler point,
 
-    z_s = z_s(Euler) + ½ α_s (1 - σ̃_t/σ̃_s) (x - x') = z_s(Euler) + ½ σ_s (1 - σ̃_t/σ̃_s) (ε' - ε)
+    z_s = z_s(Euler) + ½ α_s (1 - σ̃_t/σ̃_s) (x - x')
 
-which is the trapezoidal rule without its differences of large numbers. The last step is Euler's:
-the sampler ends with a prediction. Karras et al. 2022, algorithm 2.
+which is the trapezoidal rule without its differences of large numbers. For x = p z + q output that
+is where z goes while the output stays what it is, and then what a change of the output adds. The
+last step is Euler's: the sampler ends with a prediction. Karras et al. 2022, algorithm 2.
 """
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 
+from genrl.diffusion.forms import Form, eps_form, x_form
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import SamplingState, Times, samplers
 from genrl.diffusion.samplers.churn import ChurnPlan, ChurnSampler
-from genrl.diffusion.samplers.first_order import Factors, first_order_step
+from genrl.diffusion.samplers.first_order import Columns, Factors, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.typing import Data
+
+
+class HeunPlan(NamedTuple):
+    """Factors of Euler's step and of its churn, of z and the output, and of the output's change."""
+
+    down: Factors
+    up: Sequence[tuple[float, ...]]
+    steady: Factors
+    change: Factors
 
 
 @samplers.register("heun")
@@ -67,19 +80,33 @@ class HeunSampler(ChurnSampler):
     def evaluations(self, steps: int | None = None) -> int:
         return 2 * super().evaluations(steps) - 1
 
-    def plan(self, times: Times) -> ChurnPlan:
-        log_snr_t = self.schedule.log_snr(self.evaluation_times(times))
-        log_snr_s = self.schedule.log_snr(times[1:])
-        half = 0.5 * torch.expm1(0.5 * (log_snr_s - log_snr_t))
-        of_x = half * self.schedule.log_alpha(log_snr_s).exp()
-        of_eps = -half * self.schedule.log_sigma(log_snr_s).exp()
-        return super().plan(times)._replace(correction=Factors([of_x], [of_eps]))
+    def plan(self, times: Times) -> HeunPlan:
+        churn: ChurnPlan = super().plan(times)
+        start = self.schedule.level(self.evaluation_times(times))
+        end = self.schedule.level(times[1:])
+        weight = 0.5 * end.alpha * torch.expm1(0.5 * (end.log_snr - start.log_snr))
+
+        def steady(form: Form) -> Columns:
+            """Euler's step and what x changes along it while the output stays what it is."""
+            of_z, of_output = churn.down.columns(form)
+            (p, q), (p_end, q_end) = form(start.alpha, start.sigma), form(end.alpha, end.sigma)
+            change_by_z = p_end * of_z - p
+            change_by_output = p_end * of_output + q_end - q
+            return of_z + weight * change_by_z, of_output + weight * change_by_output
+
+        def change(form: Form) -> Columns:
+            return (weight * form(end.alpha, end.sigma)[1],)
+
+        return HeunPlan(churn.down, churn.up, Factors(steady), Factors(change))
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        plan, by_eps = state.plan, prediction.is_of_noise
-        euler = first_order_step(z, prediction, plan.down, state.index)
+        plan, index = state.plan, state.index
+        euler = first_order_step(z, prediction, plan.down, index)
         there = state.denoise_next(euler)
-        change = there.eps - prediction.eps if by_eps else there.x - prediction.x
-        (of_change,) = plan.correction.at(state.index, z, by_eps=by_eps)
-        corrected: Data = euler + change * of_change
-        return corrected
+        form = prediction.form if prediction.form == there.form else x_form
+        steady = euler
+        if form not in (x_form, eps_form):  # where either stays what it is, so does the slope
+            steady = first_order_step(z, prediction, plan.steady, index)
+        (of_change,) = plan.change.at(index, z, form)
+        moved: Data = steady + (there.given(form) - prediction.given(form)) * of_change
+        return moved

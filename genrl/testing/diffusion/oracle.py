@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion.analytic import GaussianMixtureDenoiser
+from genrl.diffusion.forms import x_form
 from genrl.diffusion.parameterizations.base import Parameterization
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import Denoise
@@ -95,17 +96,17 @@ class Oracle:
         )
 
     def through(self, parameterization: Parameterization) -> Denoise:
-        """What a perfectly trained network predicts, as x or as ε: as its parameterization does."""
+        """What a perfectly trained network predicts, in the form of its parameterization."""
 
         def denoise(z: Data, t: Batch) -> Prediction:
             return through(parameterization, self.denoise(z, t), z)
 
         return denoise
 
-    def predicting_noise(self) -> list[Parameterization]:
-        """Those parameterizations from whose ε a sampler may step without asking for x."""
+    def predicting_other_than_x(self) -> list[Parameterization]:
+        """Those parameterizations from whose output a sampler may step without asking for x."""
         t = torch.full_like(self.noise[:, 0], 0.5)
-        return [p for p in self.parameterizations if self.through(p)(self.noise, t).is_of_noise]
+        return [p for p in self.parameterizations if self.through(p)(self.noise, t).form != x_form]
 
     def solution(self, start: Tensor, stop: Tensor) -> Data:
         """The exact prediction at time ``stop`` for the noise that began at time ``start``."""

@@ -47,12 +47,14 @@ class IdealNetwork(Network):
 def check_parameterization(parameterization: Parameterization, schedule: NoiseSchedule) -> Figures:
     """``prediction`` inverts ``output`` at every noise level, and α x + σ ε = z for any output.
 
-    Also: x, ε, v, score and velocity of the prediction lead back to it, and a `Denoiser` around a
-    perfect network says what the closed form of Gaussian and mixture data says.
+    Also: x is what the prediction's form makes of its output; x, ε, v, score and velocity lead back
+    to the prediction; and a `Denoiser` around a perfect network says what the closed form of
+    Gaussian and mixture data says.
 
     Returns:
         The largest ``conversion_error`` (x and ε from ``output`` and back), ``round_trip_error``
-        (through each of the five quantities), ``consistency_error`` (of z) and ``denoiser_error``.
+        (through each of the five quantities), ``consistency_error`` (of z), ``form_error`` and
+        ``denoiser_error``.
 
     Raises:
         CheckError: naming the first promise that is broken.
@@ -84,6 +86,11 @@ def check_parameterization(parameterization: Parameterization, schedule: NoiseSc
     rebuilt = level.alpha * found.x + level.sigma * found.eps
     figures["consistency_error"] = ((rebuilt - z) / size).abs().max().item()
     require_small(figures, "consistency_error", 1e-8, "α x + σ ε of a prediction is not z")
+
+    p, q = found.form(level.alpha, level.sigma)
+    difference = level.alpha * (p * z + q * found.output - found.x)
+    figures["form_error"] = (difference / size).abs().max().item()
+    require_small(figures, "form_error", 1e-8, "x is not p z + q output, as its form says")
 
     figures["round_trip_error"] = _round_trips(back, z)
     require_small(figures, "round_trip_error", 1e-8, "x, ε, v, score or velocity leads elsewhere")

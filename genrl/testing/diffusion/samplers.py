@@ -89,7 +89,7 @@ def check_sampler(
 def _check_conversions(sampler: Sampler, oracle: Oracle, steps: int, figures: Figures) -> None:
     """Blocks of rows with the same noise: exact predictions, then each parameterization's.
 
-    Put together they are given as x. What predicts ε goes through the sampler once more by itself.
+    Put together they are given as x. What predicts something else goes through once more by itself.
     """
     size, blocks = len(oracle.noise), 1 + len(oracle.parameterizations)
     entries = ENTRIES if sampler.is_stochastic else 1
@@ -105,7 +105,7 @@ def _check_conversions(sampler: Sampler, oracle: Oracle, steps: int, figures: Fi
         return sampler.sample(denoise, start, steps=steps, generator=noise)
 
     exact, *others = torch.split(run(oracle.converted, blocks), size)
-    others += [run(oracle.through(one), 1) for one in oracle.predicting_noise()]
+    others += [run(oracle.through(one), 1) for one in oracle.predicting_other_than_x()]
     if sampler.is_stochastic:
         # Not bit by bit: vectors of another length are rounded another way.
         again = run(oracle.denoise, 1)

@@ -7,6 +7,7 @@ from torch import Tensor
 from genrl.diffusion.conditioning import bind
 from genrl.diffusion.distillation import guided_target
 from genrl.diffusion.guidance import Guidance, Sources, guidances
+from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers import HeunSampler
 from genrl.diffusion.time_grids import UniformTimeGrid
 
@@ -49,6 +50,23 @@ def test_a_call_is_consistent_a_function_and_what_distillation_takes(name: str, 
     with torch.no_grad():
         target = guided_target(guidance, *mixture.arguments)
     assert torch.equal(target, guided.x)
+
+
+@pytest.mark.parametrize("name", guidances.names())
+@pytest.mark.parametrize("quantity", ["x", "eps", "v", "velocity"])
+def test_what_a_sampler_steps_from_leads_to_x(name: str, quantity: str, mixture) -> None:
+    """x = p z + q output of the guided prediction, whatever the network predicts."""
+
+    def model(z, t, label=None, w=None):
+        exact = mixture.model(z, t, label)
+        make = getattr(Prediction, f"from_{quantity}")
+        return make(getattr(exact, quantity), z, exact.level)
+
+    _, *arguments = mixture.arguments
+    guided = built(name, mixture)(model, *arguments)
+    p, q = guided.form(guided.level.alpha, guided.level.sigma)
+    rebuilt = p * mixture.z + q * guided.output
+    torch.testing.assert_close(rebuilt, guided.x, rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("name", guidances.names())

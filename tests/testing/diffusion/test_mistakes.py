@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from genrl.diffusion.forms import v_form, velocity_form
 from genrl.diffusion.guidance import ClassifierFreeGuidance, Guidance
 from genrl.diffusion.parameterizations import Parameterization
 from genrl.diffusion.prediction import Prediction
@@ -142,6 +143,22 @@ def test_a_norm_that_only_variance_preservation_spares_is_found() -> None:
 
     with pytest.raises(CheckError, match=r"is not x and ε"):
         check_parameterization(parameterization_with(read), FlowSchedule())
+
+
+def test_a_form_that_is_not_that_of_the_output_is_found() -> None:
+    class MadeParameterization(Parameterization):
+        def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
+            right = Prediction.from_v(output, z, level)
+            return Prediction(right.x, right.eps, level, output=output, form=form)
+
+        def output(self, prediction: Prediction) -> Data:
+            return prediction.v
+
+    form = v_form
+    assert check_parameterization(MadeParameterization(), FlowSchedule())["form_error"] < 1e-12
+    form = velocity_form
+    with pytest.raises(CheckError, match=r"p z \+ q output"):
+        check_parameterization(MadeParameterization(), FlowSchedule())
 
 
 def test_an_input_scale_that_is_not_finite_is_found() -> None:

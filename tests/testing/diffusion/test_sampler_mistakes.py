@@ -9,10 +9,16 @@ import torch
 from torch import Tensor
 
 from genrl.diffusion.building import build_sampler
+from genrl.diffusion.forms import Form, eps_form
 from genrl.diffusion.parameterizations import Parameterization, parameterizations
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers import Sampler, SamplingState, samplers
-from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
+from genrl.diffusion.samplers.first_order import (
+    Columns,
+    Factors,
+    first_order,
+    first_order_step,
+)
 from genrl.diffusion.schedules import (
     CosineSchedule,
     NoiseLevel,
@@ -188,14 +194,18 @@ def test_a_parameterization_that_changes_the_samples_is_found() -> None:
 
 
 @pytest.mark.parametrize("factor", [1.0, -1.0, 1.001])
-def test_a_step_by_noise_is_proved_beside_the_step_by_x(factor: float) -> None:
+def test_a_step_from_every_form_is_proved(factor: float) -> None:
     """Factors of ε that are wrong show themselves only to a network that predicts it."""
 
     def plan(self: Sampler, times: Tensor) -> Factors:
         t, s = times[:-1], times[1:]
-        of_z, of_x = ddim_weights(SCHEDULE, t, s)
-        right = first_order(SCHEDULE, t, of_z, of_x).by_eps
-        return Factors((of_z, of_x), (right[0], factor * right[1]))
+        right = first_order(SCHEDULE, t, *ddim_weights(SCHEDULE, t, s))
+
+        def columns(form: Form) -> Columns:
+            of_z, of_output = right.columns(form)
+            return of_z, (factor if form == eps_form else 1) * of_output
+
+        return Factors(columns)
 
     def step(self: Sampler, z: Data, prediction: Prediction, state: SamplingState) -> Data:
         return first_order_step(z, prediction, state.plan, state.index)
