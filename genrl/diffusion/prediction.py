@@ -109,10 +109,6 @@ class Prediction:
             self._output = self._now(self._output)
         return self._output
 
-    def given(self, form: Form) -> Data:
-        """The output, or x for ``x_form``."""
-        return self.output if form == self.form else self.x
-
     def __repr__(self) -> str:
         return f"Prediction(x={self.x}, eps={self.eps}, level={self.level})"
 

@@ -101,12 +101,15 @@ class HeunSampler(ChurnSampler):
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
         plan, index = state.plan, state.index
-        euler = first_order_step(z, prediction, plan.down, index)
+        euler = steady = first_order_step(z, prediction, plan.down, index)
         there = state.denoise_next(euler)
-        form = prediction.form if prediction.form == there.form else x_form
-        steady = euler
-        if form not in (x_form, eps_form):  # where either stays what it is, so does the slope
+        form = prediction.form
+        if there.form == form:
+            change = there.output - prediction.output
+        else:
+            form, change = x_form, there.x - prediction.x
+        if form not in (x_form, eps_form):  # while either stays what it is, so does the slope
             steady = first_order_step(z, prediction, plan.steady, index)
         (of_change,) = plan.change.at(index, z, form)
-        moved: Data = steady + (there.given(form) - prediction.given(form)) * of_change
+        moved: Data = steady + change * of_change
         return moved
