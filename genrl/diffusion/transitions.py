@@ -14,7 +14,7 @@ and σ, variance preserving or not.
 import torch
 from torch import Tensor
 
-from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
 from genrl.typing import Data
 
 
@@ -36,16 +36,21 @@ def ddim_weights(
         s: time to go to, s < t.
         eta: 0 for the deterministic step, 1 for the mean of the posterior.
     """
-    log_snr_t, log_snr_s = schedule.log_snr(t.double()), schedule.log_snr(s.double())
-    fall = log_snr_t - log_snr_s
-    ratio = (schedule.log_sigma(log_snr_s) - schedule.log_sigma(log_snr_t)).exp()
+    return weights_between(schedule.level(t.double()), schedule.level(s.double()), eta=eta)
+
+
+def weights_between(
+    start: NoiseLevel, end: NoiseLevel, *, eta: float = 0.0
+) -> tuple[Tensor, Tensor]:
+    """`ddim_weights` of a step between two levels, in float64 for all digits."""
+    fall = start.log_snr - end.log_snr
+    ratio = end.sigma / start.sigma
     if eta == 0:
-        return ratio, -schedule.log_alpha(log_snr_s).exp() * torch.expm1(0.5 * fall)
+        return ratio, -end.alpha * torch.expm1(0.5 * fall)
     # The same root twice: the sum keeps its digits for large steps, the logarithm for small ones.
     of_z = ratio * (1 - eta**2 + eta**2 * fall.exp()).sqrt()
     log_shrink = 0.5 * torch.log1p(eta**2 * torch.expm1(fall))
-    of_x = -schedule.log_alpha(log_snr_s).exp() * torch.expm1(0.5 * fall + log_shrink)
-    return of_z, of_x
+    return of_z, -end.alpha * torch.expm1(0.5 * fall + log_shrink)
 
 
 def ddim_step(

@@ -1,11 +1,11 @@
 """The sampling loop against diffusers' schedulers: what a step costs beyond the network.
 
-Both sides drive the same network, which here does nothing but hand back a tensor of ε. Ours: a
-`Denoiser` and `Sampler.sample`, that is the time grid, the plan, λ, α and σ of each evaluation, x
-from ε, the step. Theirs, as a pipeline does: ``set_timesteps``, ``scale_model_input`` and ``step``,
-which looks up α and σ, makes x from ε and steps. NAME_loop leaves out our denoiser, so levels and
-conversions, and counts the sampler by itself; it has no goal. CPU seconds, in turns; what counts is
-the ratio of the medians.
+Both sides drive the same network, which here does nothing but hand back a tensor: ε, or v where
+the name ends in _v. Ours: a `Denoiser` and `Sampler.sample`, that is the time grid, the plan, λ, α
+and σ of each evaluation, the step. Theirs, as a pipeline does: ``set_timesteps``,
+``scale_model_input`` and ``step``, which looks up α and σ, makes x of the output and steps.
+NAME_loop leaves out our denoiser, so levels and conversions, and counts the sampler by itself; it
+has no goal. CPU seconds, in turns; what counts is the ratio of the medians.
 
     python tools/bench/sampling.py                 all of them
     python tools/bench/sampling.py ddim unipc      some
@@ -45,10 +45,14 @@ DIGITS = {  # conf/network/unet_digits.yaml
     "embedding_multiplier": 8,
 }
 KARRAS = {"use_karras_sigmas": True}
+V = {"prediction_type": "v_prediction"}
 PAIRS: dict[str, tuple[Any, str, dict[str, Any]]] = {
     "ddim": ("ddim", "DDIMScheduler", {"clip_sample": False}),
     "euler": ("euler", "EulerDiscreteScheduler", KARRAS),
     "heun": ("heun", "HeunDiscreteScheduler", KARRAS),
+    "ddim_v": ("ddim", "DDIMScheduler", {"clip_sample": False, **V}),
+    "euler_v": ("euler", "EulerDiscreteScheduler", {**KARRAS, **V}),
+    "heun_v": ("heun", "HeunDiscreteScheduler", {**KARRAS, **V}),
     "dpm_solver_pp_2m": ("dpm_solver_pp_2m", "DPMSolverMultistepScheduler", KARRAS),
     "unipc": ({"name": "unipc", "order": 2}, "UniPCMultistepScheduler", KARRAS),
     "deis": ({"name": "deis", "order": 2}, "DEISMultistepScheduler", KARRAS),
@@ -74,7 +78,8 @@ def per_step(pair: str, rounds: int) -> list[Figure]:
     noise = torch.randn(SHAPE, generator=torch.Generator().manual_seed(0))
     network = Nothing(torch.randn(SHAPE, generator=torch.Generator().manual_seed(1)))
     schedule = CosineSchedule()
-    denoiser = Denoiser(network, schedule, EpsParameterization())  # type: ignore[arg-type]
+    meaning = VParameterization() if "prediction_type" in options else EpsParameterization()
+    denoiser = Denoiser(network, schedule, meaning)  # type: ignore[arg-type]
     ready = denoiser(noise, torch.full((len(noise),), 0.5))
     sampler = samplers.build(config, schedule, KarrasTimeGrid(schedule))
     scheduler = getattr(diffusers, peer_name)(**options)

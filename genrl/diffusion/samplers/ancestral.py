@@ -16,7 +16,7 @@ from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, sampler
 from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_weights, posterior_std
+from genrl.diffusion.transitions import posterior_std, weights_between
 from genrl.typing import Data
 
 
@@ -54,8 +54,9 @@ class AncestralSampler(Sampler):
     def plan(self, times: Times) -> tuple[Factors, list[float]]:
         """Factors of the mean, and the standard deviation."""
         t, s = times[:-1], times[1:]
-        mean = first_order(self.schedule, t, *ddim_weights(self.schedule, t, s, eta=1.0))
-        log_ratio = softplus(self.schedule.log_snr(s)) - softplus(self.schedule.log_snr(t))
+        start, end = self.schedule.level(t), self.schedule.level(s)
+        mean = first_order(start, *weights_between(start, end, eta=1.0))
+        log_ratio = softplus(end.log_snr) - softplus(start.log_snr)
         widening = torch.exp(0.5 * self.variance_interpolation * log_ratio)
         return mean, (posterior_std(self.schedule, t, s) * widening).tolist()
 

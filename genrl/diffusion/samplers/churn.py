@@ -16,15 +16,17 @@ from torch import Tensor
 
 from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, rows, weighted_sum
 from genrl.diffusion.samplers.first_order import Factors, first_order
-from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.schedules.base import NoiseLevel, NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_weights, diffuse_weights
+from genrl.diffusion.transitions import diffuse_weights, weights_between
 from genrl.typing import Data
 
 
 class ChurnPlan(NamedTuple):
-    """Factors of Euler's step down, and of z and the noise on the way up, where there is one."""
+    """The way down, and Euler's factors for it; those of z and the noise on the way up, if any."""
 
+    start: NoiseLevel
+    end: NoiseLevel
     down: Factors
     up: Sequence[tuple[float, ...]] = ()
 
@@ -83,12 +85,12 @@ class ChurnSampler(Sampler, abc.ABC):
     def plan(self, times: Times) -> Any:
         """A `ChurnPlan`, or a plan that holds what it holds."""
         raised = self.evaluation_times(times)
-        weights = ddim_weights(self.schedule, raised, times[1:])
-        down = first_order(self.schedule, raised, *weights)
+        start, end = self.schedule.level(raised), self.schedule.level(times[1:])
+        down = first_order(start, *weights_between(start, end))
         if self.s_churn == 0:
-            return ChurnPlan(down)
+            return ChurnPlan(start, end, down)
         keep, std = diffuse_weights(self.schedule, times[:-1], raised)
-        return ChurnPlan(down, rows(keep, self.s_noise * std))
+        return ChurnPlan(start, end, down, rows(keep, self.s_noise * std))
 
     def prepare(self, z: Data, state: SamplingState) -> Data:
         """z with churn."""

@@ -11,7 +11,7 @@ from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, sampler
 from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
-from genrl.diffusion.transitions import ddim_weights, posterior_std
+from genrl.diffusion.transitions import posterior_std, weights_between
 from genrl.typing import Data
 
 
@@ -42,7 +42,8 @@ class DDIMSampler(Sampler):
     def plan(self, times: Times) -> tuple[Factors, list[float]]:
         """Factors of the mean, then the standard deviation of what is added to it, if any."""
         t, s = times[:-1], times[1:]
-        mean = first_order(self.schedule, t, *ddim_weights(self.schedule, t, s, eta=self.eta))
+        start, end = self.schedule.level(t), self.schedule.level(s)
+        mean = first_order(start, *weights_between(start, end, eta=self.eta))
         if self.eta == 0:
             return mean, []
         return mean, (self.eta * posterior_std(self.schedule, t, s)).tolist()

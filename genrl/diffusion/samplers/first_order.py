@@ -10,7 +10,7 @@ from torch import Tensor
 
 from genrl.diffusion.forms import Form
 from genrl.diffusion.prediction import Prediction
-from genrl.diffusion.schedules.base import NoiseSchedule
+from genrl.diffusion.schedules.base import NoiseLevel
 from genrl.typing import Data
 
 EXACT = (torch.float32, torch.float64)  # to data of fewer digits a factor would be rounded
@@ -39,19 +39,17 @@ class Factors:
         return rows[index]
 
 
-def first_order(schedule: NoiseSchedule, t: Tensor, of_z: Tensor, of_x: Tensor) -> Factors:
+def first_order(start: NoiseLevel, of_z: Tensor, of_x: Tensor) -> Factors:
     """Of z and the output, for `first_order_step`.
 
     Args:
-        schedule: noise schedule.
-        t: where each step starts, in float64.
+        start: where each step starts, in float64.
         of_z: a.
         of_x: b.
     """
 
     def columns(form: Form) -> Columns:
-        level = schedule.level(t)
-        p, q = form(level.alpha, level.sigma)
+        p, q = form(start.alpha, start.sigma)
         return of_z + of_x * p, of_x * q
 
     return Factors(columns)

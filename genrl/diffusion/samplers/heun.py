@@ -82,8 +82,7 @@ class HeunSampler(ChurnSampler):
 
     def plan(self, times: Times) -> HeunPlan:
         churn: ChurnPlan = super().plan(times)
-        start = self.schedule.level(self.evaluation_times(times))
-        end = self.schedule.level(times[1:])
+        start, end = churn.start, churn.end
         weight = 0.5 * end.alpha * torch.expm1(0.5 * (end.log_snr - start.log_snr))
 
         def steady(form: Form) -> Columns:

@@ -75,7 +75,7 @@ class PredictorCorrectorSampler(Sampler):
         """Factors of the predictor's mean, then its standard deviation and σ where it goes."""
         start, end = times[:-1], times[1:]
         of_z, of_x, std = sde_weights(self.schedule, start, end, self.eta)
-        mean = first_order(self.schedule, start, of_z, of_x)
+        mean = first_order(self.schedule.level(start), of_z, of_x)
         return mean, rows(std, self.schedule.level(end).sigma)
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:

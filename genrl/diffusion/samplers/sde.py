@@ -45,7 +45,7 @@ class SDESampler(Sampler):
         """Factors of the mean, and the standard deviation."""
         t, s = times[:-1], times[1:]
         of_z, of_x, std = sde_weights(self.schedule, t, s, self.eta)
-        return first_order(self.schedule, t, of_z, of_x), std.tolist()
+        return first_order(self.schedule.level(t), of_z, of_x), std.tolist()
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
         factors, std = state.plan

@@ -47,7 +47,7 @@ class StochasticDistilledSampler(Sampler):
         if len(rest):
             last = self.schedule.level(rest[-1])
             of_z[-1], of_x[-1], keep[-1], std[-1] = 0, last.alpha, 1, last.sigma
-        return first_order(self.schedule, start, of_z, of_x), rows(keep, std)
+        return first_order(self.schedule.level(start), of_z, of_x), rows(keep, std)
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
         factors, up = state.plan

@@ -156,7 +156,7 @@ def test_factors_of_ddim_are_the_textbooks(name: str) -> None:
     times = LogSnrTimeGrid(schedule).times(40)[:-1]
     t, s = times[:-1], times[1:]
     level, end = schedule.level(t), schedule.level(s)
-    factors = first_order(schedule, t, *ddim_weights(schedule, t, s))
+    factors = first_order(level, *ddim_weights(schedule, t, s))
     of_z, of_eps = factors.columns(eps_form)
     torch.testing.assert_close(of_z, end.alpha / level.alpha, rtol=1e-12, atol=0)
     by_hand = end.sigma - end.alpha * level.sigma / level.alpha

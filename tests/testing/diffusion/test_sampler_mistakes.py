@@ -199,7 +199,7 @@ def test_a_step_from_every_form_is_proved(factor: float) -> None:
 
     def plan(self: Sampler, times: Tensor) -> Factors:
         t, s = times[:-1], times[1:]
-        right = first_order(SCHEDULE, t, *ddim_weights(SCHEDULE, t, s))
+        right = first_order(SCHEDULE.level(t), *ddim_weights(SCHEDULE, t, s))
 
         def columns(form: Form) -> Columns:
             of_z, of_output = right.columns(form)
