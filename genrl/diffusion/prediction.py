@@ -23,7 +23,8 @@ class Prediction:
     """Estimates of the clean data x and of the noise ε in z = α x + σ ε.
 
     Args:
-        x: clean data, E[x | z]; or how to find it, where nobody may ask.
+        x: clean data, E[x | z]; or how to find it, where nobody may ask. Whatever it is found from
+            must stay what it is.
         eps: noise, E[ε | z]; likewise.
         level: λ, α and σ of z, the last two broadcastable against x.
         is_renoised: whether ε was chosen apart from x, so that a sampler goes on from α x + σ ε and

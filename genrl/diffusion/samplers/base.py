@@ -158,7 +158,10 @@ class Sampler(abc.ABC):
 
     @abc.abstractmethod
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        """z at ``state.times[state.index + 1]`` from z and its prediction at this index."""
+        """z at ``state.times[state.index + 1]`` from z and its prediction at this index.
+
+        A new tensor: x and ε of a prediction may still have to be found from z.
+        """
 
     def evaluation_times(self, times: Times) -> Float64[Tensor, " steps"]:
         """Where the denoiser is evaluated: the grid without its end; churn raises them."""

@@ -99,7 +99,9 @@ class Oracle:
         """What a perfectly trained network predicts, in the form of its parameterization."""
 
         def denoise(z: Data, t: Batch) -> Prediction:
-            return through(parameterization, self.denoise(z, t), z)
+            exact = self.denoise(z, t)
+            # z itself, as a Denoiser has it, so that a sampler is seen to change it in place.
+            return parameterization.prediction(parameterization.output(exact), z, exact.level)
 
         return denoise
 

@@ -222,6 +222,21 @@ def test_a_step_from_every_form_is_proved(factor: float) -> None:
             check_sampler(sampler, list(given.values()), evaluations=EVALUATIONS)
 
 
+def test_a_step_that_changes_z_in_place_is_found() -> None:
+    """Exact predictions do not mind; x of a network is found from z when it is asked for."""
+
+    def step(self: Sampler, z: Data, prediction: Prediction, state: SamplingState) -> Data:
+        of_z, of_x = ddim_weights(SCHEDULE, state.time, state.next_time)
+        z *= of_z
+        z += of_x * prediction.x
+        return z
+
+    sampler = sampler_with(step)
+    check_sampler(sampler, evaluations=EVALUATIONS)
+    with pytest.raises(CheckError, match="a parameterization changes the samples"):
+        check_sampler(sampler, [parameterizations.build("v")], evaluations=EVALUATIONS)
+
+
 @pytest.mark.parametrize("noised_to", ["next_time", "time"])
 def test_a_sampler_of_consistency_models_is_proved_on_one(noised_to: str) -> None:
     def step(self: Sampler, z: Data, prediction: Prediction, state: SamplingState) -> Data:
