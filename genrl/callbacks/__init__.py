@@ -4,7 +4,7 @@ What needs Lightning itself is imported from its own module: ``stages``, ``check
 ``loggers`` and ``media``.
 """
 
-from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.callbacks.base import RunContext, StageCallback, ToldToEnd, callbacks
 from genrl.callbacks.checkpoint import CheckpointCallback
 from genrl.callbacks.ema import EMACallback
 from genrl.callbacks.image_evaluation import ImageEvaluationCallback
@@ -27,5 +27,6 @@ __all__ = [
     "ProgressCallback",
     "RunContext",
     "StageCallback",
+    "ToldToEnd",
     "callbacks",
 ]

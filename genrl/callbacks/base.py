@@ -25,6 +25,10 @@ M = TypeVar("M", bound="StagedModule")
 callbacks: Registry["StageCallback[Any]"] = Registry("callback")
 
 
+class ToldToEnd(Exception):
+    """SIGTERM came in the middle of an evaluation, which a resumed run makes again."""
+
+
 @dataclass(frozen=True)
 class RunContext:
     """What a callback may know of the run; the one collaborator of every callback.
@@ -72,3 +76,14 @@ def followers_of(trainer: Trainer) -> list[StageCallback[Any]]:
     """All that follow the stages of a trainer's run."""
     listed = trainer.callbacks  # type: ignore[attr-defined]
     return [follower for callback in listed for follower in getattr(callback, "followers", [])]
+
+
+def are_told_to_end(trainer: Trainer) -> bool:
+    """Whether a process of the run was sent SIGTERM; Lightning ends training after this update."""
+    if trainer.world_size == 1:
+        return trainer.received_sigterm
+    # Writing and ending are joint acts: either every process does it or none.
+    is_any = trainer.strategy.reduce_boolean_decision(trainer.received_sigterm, all=False)
+    if is_any:
+        trainer._signal_connector.received_sigterm = True
+    return is_any

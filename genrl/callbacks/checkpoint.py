@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from genrl import checkpoints
-from genrl.callbacks.base import RunContext, StageCallback, callbacks, followers_of
+from genrl.callbacks.base import (
+    RunContext,
+    StageCallback,
+    are_told_to_end,
+    callbacks,
+    followers_of,
+)
 from genrl.callbacks.ema import EMACallback
 from genrl.diffusion import Stage
 from genrl.sharding import whole
@@ -66,17 +72,6 @@ class CheckpointCallback(StageCallback["StagedModule"]):
         """Write when it is time; a stage's last update is left to the start of the next one."""
         if module.position.step == 0 or module.is_over:
             return
-        is_told_to_end = _are_told_to_end(trainer)
+        is_told_to_end = are_told_to_end(trainer)
         if module.updates % self.every == 0 or is_told_to_end:
             trainer.save_checkpoint(self.folder.last)
-
-
-def _are_told_to_end(trainer: Trainer) -> bool:
-    """Whether a process of the run was sent SIGTERM; Lightning ends training after this update."""
-    if trainer.world_size == 1:
-        return trainer.received_sigterm
-    # Writing and ending are joint acts: either every process does it or none.
-    is_any = trainer.strategy.reduce_boolean_decision(trainer.received_sigterm, all=False)
-    if is_any:
-        trainer._signal_connector.received_sigterm = True
-    return is_any

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from genrl.callbacks.base import RunContext, StageCallback, callbacks
+from genrl.callbacks.base import (
+    RunContext,
+    StageCallback,
+    ToldToEnd,
+    are_told_to_end,
+    callbacks,
+)
 from genrl.diffusion import Stage
 from genrl.evaluation.ladder import LadderEvaluation, Plan
 
@@ -60,6 +66,11 @@ class ImageEvaluationCallback(StageCallback["DiffusionModule"]):
         """Data and feature are prepared at the first use."""
         if self._evaluation is None:
             assert self.context.make_evaluation is not None
+
+            def end_if_told() -> None:
+                if are_told_to_end(trainer):
+                    raise ToldToEnd
+
             self._evaluation = self.context.make_evaluation(
                 self.plan,
                 num_samples=self.num_samples,
@@ -71,6 +82,7 @@ class ImageEvaluationCallback(StageCallback["DiffusionModule"]):
                 gather=lambda x: (
                     trainer.strategy.all_gather(x.to(module.device)).flatten(0, 1).cpu()
                 ),
+                before_batch=end_if_told,
             )
         return self._evaluation
 

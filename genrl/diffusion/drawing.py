@@ -6,7 +6,7 @@ to it.
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -104,6 +104,7 @@ class SampleDrawer:
         labels: Tensor | None = None,
         batch_size: int = 250,
         device: torch.device | str = "cpu",
+        before_batch: Callable[[], None] | None = None,
     ) -> Data:
         """Samples on the CPU, float32.
 
@@ -115,11 +116,14 @@ class SampleDrawer:
             labels: class of each; None takes index mod num_classes.
             batch_size: samples at a time.
             device: of the model.
+            before_batch: called before each batch; it may end the drawing by an exception.
         """
         if labels is None:
             labels = class_of(indices, self.spec)
         parts = []
         for start in range(0, len(indices), batch_size):
+            if before_batch is not None:
+                before_batch()
             chosen = list(indices[start : start + batch_size])
             generators = generators_for(seed, chosen)
             noise = randn((len(chosen), *self.spec.shape), generators, device=device)

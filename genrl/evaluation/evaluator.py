@@ -74,6 +74,7 @@ class Evaluator:
         rank: of this process; it draws every ``world_size``-th sample.
         world_size: number of processes.
         gather: joins the samples of all processes, in order of rank, along the first dimension.
+        before_batch: called before each batch of samples; its exceptions end the evaluation.
 
     Raises:
         ValueError: if there are fewer samples than processes.
@@ -93,12 +94,14 @@ class Evaluator:
         rank: int = 0,
         world_size: int = 1,
         gather: Gather | None = None,
+        before_batch: Callable[[], None] | None = None,
     ) -> None:
         if num_samples < world_size:
             raise ValueError(f"{world_size} processes cannot share {num_samples} samples")
         self.feature, self.spec, self.train = feature, spec, train
         self.num_samples, self.seed, self.batch_size = num_samples, seed, batch_size
         self.device, self.rank, self.world_size, self.gather = device, rank, world_size, gather
+        self.before_batch = before_batch
         self.train_features = feature(train).embedding
         self.train_statistics = feature_statistics(self.train_features)
         self.held_out_statistics: FeatureStatistics | None = None
@@ -127,6 +130,7 @@ class Evaluator:
             seed=self.seed,
             batch_size=self.batch_size,
             device=self.device,
+            before_batch=self.before_batch,
         )
         seconds = (time.perf_counter() - start) / len(mine)
         if self.gather is None or self.world_size == 1:

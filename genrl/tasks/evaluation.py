@@ -31,6 +31,7 @@ def make_evaluation(
     rank: int = 0,
     world_size: int = 1,
     gather: Callable[[Tensor], Tensor] | None = None,
+    before_batch: Callable[[], None] | None = None,
     is_written: bool = True,
 ) -> LadderEvaluation:
     """An evaluation with a fitted feature, against at most 10,000 real examples of each split.
@@ -66,6 +67,7 @@ def make_evaluation(
         rank=rank,
         world_size=world_size,
         gather=gather,
+        before_batch=before_batch,
     )
     about: dict[str, Any] = {
         "name": config["name"],

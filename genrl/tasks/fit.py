@@ -17,6 +17,7 @@ from genrl.callbacks import (
     ProgressCallback,
     RunContext,
     StageCallback,
+    ToldToEnd,
     callbacks,
 )
 from genrl.callbacks.checkpoint_io import SafeCheckpointIO
@@ -153,7 +154,8 @@ def fit(
         ConfigurationError: if another process trains this run.
         LostProcessError: if one of the run's processes has died.
         KeyboardInterrupt: on Ctrl-C; it says how to go on.
-        SystemExit: with `TERMINATED` after SIGTERM; a checkpoint is written before.
+        SystemExit: with `TERMINATED` after SIGTERM; a checkpoint is written before, but not in an
+            evaluation.
     """
     # Numbers below 1e-38 are slow on a CPU and mean nothing here.
     torch.set_flush_denormal(True)
@@ -174,6 +176,11 @@ def fit(
         announcer(
             f"terminated after update {module.updates}, which {folder.last} holds; "
             f"go on with: {command}"
+        )
+        raise SystemExit(TERMINATED) from error
+    except ToldToEnd as error:
+        announcer(
+            f"terminated in the evaluation after update {module.updates}; go on with: {command}"
         )
         raise SystemExit(TERMINATED) from error
     except SystemExit as error:

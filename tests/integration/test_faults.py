@@ -82,6 +82,26 @@ def test_sigterm_writes_a_checkpoint_and_exits_with_143(
     survived("SIGTERM, and the next machine's clock is 11 days behind", lost="nothing")
 
 
+def test_sigterm_ends_an_evaluation(tmp_path: Path, survived: Survived) -> None:
+    """It may take longer than a cluster waits; the resumed run makes it again."""
+    path = tmp_path / "run"
+    words = [word for word in SMALL if not word.startswith("callback@evaluation")]
+    few = ["num_samples=64", "batch_size=16", "w=[0]", "reference_steps=8", "teacher_steps=[]"]
+    words += [f"evaluation.{word}" for word in few] + ["distill=none", "feature=identity"]
+    words += [f"training.updates={UPDATES}", "checkpoint.every=5", f"hydra.run.dir={path}"]
+    ended = genrl("train", *words, kill=f"{UPDATES}:update:SIGTERM")
+    assert ended.returncode == 143, ended.stderr
+    assert f"terminated in the evaluation after update {UPDATES}; go on with" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not RunFolder(path).read_summary().get("stages")
+    assert updates_done(path) == 10
+    finished(genrl("resume", str(path)))
+    assert updates_done(path) == UPDATES
+    (row,) = RunFolder(path).read_summary()["stages"]
+    assert row["num_steps"] == 8
+    survived("SIGTERM in an evaluation", lost="updates since the last checkpoint")
+
+
 def test_a_second_process_is_refused_while_the_first_one_trains(
     tmp_path: Path, survived: Survived
 ) -> None:
