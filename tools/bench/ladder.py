@@ -30,6 +30,7 @@ from torch import nn
 
 from genrl.config import compose
 from genrl.data import ExampleBatch
+from genrl.heap import keep_freed_memory
 from genrl.modules import DiffusionModule
 from genrl.registry import ConfigurationError
 from genrl.tasks.build import build_data, build_module, build_stages
@@ -189,6 +190,7 @@ def main() -> int:
     parser.add_argument("--warmup", type=int, default=5, help="rounds that are not counted")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures")
     options = parser.parse_args()
+    keep_freed_memory()
     if options.threads:
         torch.set_num_threads(options.threads)
     overrides = [word for word in options.words if "=" in word]
