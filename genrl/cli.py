@@ -220,9 +220,11 @@ def _imported(module: str) -> types.ModuleType:
 
 def _run(path: str, words: list[str], debug: bool) -> int:
     from genrl.heap import keep_freed_memory
+    from genrl.plain_warnings import say_in_a_line
     from genrl.registry import ConfigurationError
 
     keep_freed_memory()
+    say_in_a_line()
     module, _, function = path.partition(":")
     try:
         run: Callable[[list[str]], int | None] = getattr(_imported(module), function)

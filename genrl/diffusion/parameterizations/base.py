@@ -27,7 +27,10 @@ class Parameterization(abc.ABC):
 
     @abc.abstractmethod
     def prediction(self, output: Data, z: Data, level: NoiseLevel) -> Prediction:
-        """x and ε from the network's output at the noisy z."""
+        """x and ε from the network's output at the noisy z.
+
+        With the output and its form, where x is linear in it, samplers step without finding x.
+        """
 
     @abc.abstractmethod
     def output(self, prediction: Prediction) -> Data:
