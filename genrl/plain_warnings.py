@@ -1,9 +1,10 @@
 """A warning of genrl in a line, for a person who typed a command and does not read our code."""
 
+import os
 import warnings
 from pathlib import Path
 
-_HOME = str(Path(__file__).parent)
+_HOME = f"{Path(__file__).parent}{os.sep}"
 _with_code = warnings.formatwarning
 
 

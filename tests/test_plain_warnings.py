@@ -14,7 +14,8 @@ SMALL = [
     "data=gaussian_mixture", "network=mlp_small", "training.updates=1", "training.batch_size=8",
     "callback@evaluation=none", "distill=none", "device=cpu",
 ]  # fmt: skip
-OURS = str(Path(genrl.__file__).with_name("tasks") / "nowhere.py")
+HOME = str(Path(genrl.__file__).parent)
+OURS = f"{HOME}/tasks/nowhere.py"
 
 
 def test_a_command_warns_in_a_line(tmp_path: Path) -> None:
@@ -34,6 +35,7 @@ def test_a_command_warns_in_a_line(tmp_path: Path) -> None:
         ("take\n  another", UserWarning, OURS, "genrl: warning: take another\n"),
         ("old", DeprecationWarning, OURS, f"{OURS}:7: DeprecationWarning: old\n"),
         ("mind", UserWarning, "/plugin.py", "/plugin.py:7: UserWarning: mind\n"),
+        ("mind", UserWarning, f"{HOME}_demo/x.py", f"{HOME}_demo/x.py:7: UserWarning: mind\n"),
         ("mind", UserWarning, "genrl/x.py", "genrl/x.py:7: UserWarning: mind\n"),
     ],
 )
