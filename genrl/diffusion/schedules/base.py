@@ -90,7 +90,7 @@ class NoiseSchedule(nn.Module, abc.ABC):
         level = self.level(t)
         shape = (-1,) + (1,) * (data.ndim - 1)
         log_snr, alpha, sigma = (value.to(data.dtype) for value in level)
-        return NoiseLevel(log_snr, alpha.reshape(shape), sigma.reshape(shape))
+        return NoiseLevel(log_snr.reshape(-1), alpha.reshape(shape), sigma.reshape(shape))
 
     def perturb(self, x: Data, t: Batch, noise: Data) -> Data:
         """z_t = α x + σ ε."""

@@ -210,3 +210,13 @@ def test_alpha_and_sigma_near_one_are_exact(name: str, power: int) -> None:
     expected = -torch.log1p((-0.5 * power * log_snr).exp()) / power
     torch.testing.assert_close(schedule.log_alpha(log_snr), expected, rtol=1e-12, atol=0)
     torch.testing.assert_close(schedule.log_sigma(-log_snr), expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (3,)])
+def test_a_level_fits_its_data(shape: tuple[int, ...]) -> None:
+    """λ of each example for a network, α and σ for products; one time may be given for one."""
+    batch = max(shape, default=1)
+    data = torch.zeros(batch, 2, 5)
+    level = CosineSchedule().level_like(torch.full(shape, 0.5), data)
+    assert level.log_snr.shape == (batch,)
+    assert level.alpha.shape == level.sigma.shape == (batch, 1, 1)
