@@ -30,17 +30,18 @@ def branches(
     labels = torch.cat([label, torch.full_like(label, null)])
     both = denoiser(torch.cat([z, z]), twice(t), labels)
 
-    def half(index: int) -> Prediction:
-        level = NoiseLevel(*(_half(value, index) for value in both.level))
+    first, second = zip(*map(_halves, both.level), strict=True)
+
+    def half(index: int, level: NoiseLevel) -> Prediction:
         return Prediction(
-            lambda: _half(both.x, index),
-            lambda: _half(both.eps, index),
+            lambda: _halves(both.x)[index],
+            lambda: _halves(both.eps)[index],
             level,
-            output=lambda: _half(both.output, index),
+            output=lambda: _halves(both.output)[index],
             form=both.form,
         )
 
-    return half(0), half(1)
+    return half(0, NoiseLevel(*first)), half(1, NoiseLevel(*second))
 
 
 def extrapolated(strong: Prediction, weak: Prediction, w: Batch) -> Prediction:
@@ -71,5 +72,8 @@ def gradient(value: Callable[[Data], Tensor], z: Data) -> Data:
     return slope
 
 
-def _half(value: Tensor, index: int) -> Tensor:
-    return value if value.ndim == 0 else value.chunk(2)[index]
+def _halves(value: Tensor) -> tuple[Tensor, Tensor]:
+    if value.ndim == 0:
+        return value, value
+    first, second = value.chunk(2)
+    return first, second

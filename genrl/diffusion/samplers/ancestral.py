@@ -13,7 +13,7 @@ from torch.nn.functional import softplus
 
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, samplers
-from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
+from genrl.diffusion.samplers.first_order import Factors, first_order, noisy_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import posterior_std, weights_between
@@ -61,7 +61,4 @@ class AncestralSampler(Sampler):
         return mean, (posterior_std(self.schedule, t, s) * widening).tolist()
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        factors, std = state.plan
-        mean = first_order_step(z, prediction, factors, state.index)
-        noise: Data = std[state.index] * state.noise_like(z)
-        return mean + noise
+        return noisy_step(z, prediction, state)

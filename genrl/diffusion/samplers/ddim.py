@@ -8,7 +8,7 @@ posterior. Song et al. 2021.
 
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, samplers
-from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
+from genrl.diffusion.samplers.first_order import Factors, first_order, noisy_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import posterior_std, weights_between
@@ -49,6 +49,4 @@ class DDIMSampler(Sampler):
         return mean, (self.eta * posterior_std(self.schedule, t, s)).tolist()
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        factors, std = state.plan
-        mean = first_order_step(z, prediction, factors, state.index)
-        return mean + std[state.index] * state.noise_like(z) if std else mean
+        return noisy_step(z, prediction, state)

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from genrl.diffusion.forms import Form
 from genrl.diffusion.prediction import Prediction
+from genrl.diffusion.samplers.base import SamplingState
 from genrl.diffusion.schedules.base import NoiseLevel
 from genrl.typing import Data
 
@@ -61,6 +62,16 @@ def first_order_step(z: Data, prediction: Prediction, factors: Factors, index: i
     moved: Data = z * of_z
     moved += prediction.output * of_output
     return moved
+
+
+def noisy_step(z: Data, prediction: Prediction, state: SamplingState) -> Data:
+    """A step and fresh noise: the plan has its factors, and standard deviations or none at all."""
+    factors, std = state.plan
+    mean = first_order_step(z, prediction, factors, state.index)
+    if not std:
+        return mean
+    noise: Data = std[state.index] * state.noise_like(z)
+    return mean + noise
 
 
 def _rows(columns: Columns, z: Data) -> list[Row]:

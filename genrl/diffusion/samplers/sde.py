@@ -10,7 +10,7 @@ faster. Song et al. 2021 (score SDE); the exact linear part is that of DPM-Solve
 
 from genrl.diffusion.prediction import Prediction
 from genrl.diffusion.samplers.base import Sampler, SamplingState, Times, samplers
-from genrl.diffusion.samplers.first_order import Factors, first_order, first_order_step
+from genrl.diffusion.samplers.first_order import Factors, first_order, noisy_step
 from genrl.diffusion.schedules.base import NoiseSchedule
 from genrl.diffusion.time_grids.base import TimeGrid
 from genrl.diffusion.transitions import sde_weights
@@ -42,12 +42,11 @@ class SDESampler(Sampler):
         return self.eta > 0
 
     def plan(self, times: Times) -> tuple[Factors, list[float]]:
-        """Factors of the mean, and the standard deviation."""
+        """Factors of the mean, then the standard deviation of what is added to it, if any."""
         t, s = times[:-1], times[1:]
         of_z, of_x, std = sde_weights(self.schedule, t, s, self.eta)
-        return first_order(self.schedule.level(t), of_z, of_x), std.tolist()
+        mean = first_order(self.schedule.level(t), of_z, of_x)
+        return mean, std.tolist() if self.is_stochastic else []
 
     def step(self, z: Data, prediction: Prediction, state: SamplingState) -> Data:
-        factors, std = state.plan
-        mean = first_order_step(z, prediction, factors, state.index)
-        return mean + std[state.index] * state.noise_like(z) if self.is_stochastic else mean
+        return noisy_step(z, prediction, state)
